@@ -1,0 +1,172 @@
+//! Every bound of the server in one place. A bound that an operator may move is a default here and a setting in `[limits]`.
+
+use std::time::Duration;
+
+/// A request body or WebSocket message, in bytes; fixed by the protocol.
+pub const MAX_BODY_BYTES: usize = 1_048_576;
+/// One appended array of events, in bytes of stored JSON: a body's worth and what the envelope adds to it.
+pub const MAX_APPEND_BYTES: usize = 4 << 20;
+/// Events in one published array.
+pub const MAX_APPEND_EVENTS: usize = 10_000;
+/// The part of a channel's name before the colon, in characters.
+pub const MAX_NAMESPACE_LENGTH: usize = 64;
+/// The part of a channel's name after the colon, in characters: fits a stream id and any UUID with a prefix.
+pub const MAX_CHANNEL_ID_LENGTH: usize = 128;
+/// The type of a published event, in characters.
+pub const MAX_EVENT_TYPE_LENGTH: usize = 64;
+/// A publisher's event id and a client's message id, in characters.
+pub const MAX_CLIENT_ID_LENGTH: usize = 128;
+/// A person's message, in bytes of UTF-8: far beyond any typed text, well within a body.
+pub const MAX_CONTENT_BYTES: usize = 256 * 1024;
+/// A room's name, in characters.
+pub const MAX_ROOM_NAME_LENGTH: usize = 200;
+/// Streams that wait behind the running one in one room.
+pub const MAX_QUEUED_STREAMS: usize = 16;
+/// One answer's spoken text and markers, in bytes: a stream that grows past it ends as truncated.
+pub const MAX_ANSWER_BYTES: usize = 1 << 20;
+/// Attempts that a configuration may allow for one stream.
+pub const MAX_ATTEMPTS: u32 = 10;
+/// A stream's age, queued and paused time included, before it ends as failed.
+pub const MAX_STREAM_AGE: Duration = Duration::from_secs(3600);
+/// Earlier messages that a prompt may hold; the context size usually allows fewer.
+pub const MAX_PROMPT_MESSAGES: usize = 100;
+/// Messages in one page of `GET messages`, and the number when the request names none.
+pub const MAX_MESSAGE_PAGE: usize = 200;
+/// See [`MAX_MESSAGE_PAGE`].
+pub const DEFAULT_MESSAGE_PAGE: usize = 50;
+/// Rooms of one user in a list.
+pub const MAX_ROOM_LIST: usize = 1_000;
+/// How long `?wait=true` waits for the whole answer before it answers 202.
+pub const WAIT_FOR_ANSWER: Duration = Duration::from_secs(60);
+/// Commands waiting for one room's owner.
+pub const ROOM_COMMANDS: usize = 256;
+/// How long a room without work stays in memory.
+pub const ROOM_IDLE: Duration = Duration::from_secs(60);
+
+/// Subscriptions of one connection.
+pub const MAX_SUBSCRIPTIONS: usize = 128;
+/// Bytes that wait in one client's outbox before it is served from the log at its own pace instead.
+pub const OUTBOX_BYTES: usize = 64 * 1024;
+/// Frames that may wait for one client whatever their size: answers and notices that are not in the log.
+pub const OUTBOX_FRAMES: usize = 256;
+/// Records and bytes that one catch-up read takes from the log.
+pub const CATCH_UP_EVENTS: usize = 256;
+/// See [`CATCH_UP_EVENTS`].
+pub const CATCH_UP_BYTES: usize = 64 * 1024;
+/// Recent records that a followed channel keeps in memory, so that a short lag need not read the log.
+pub const WINDOW_EVENTS: usize = 512;
+/// See [`WINDOW_EVENTS`], in bytes of JSON.
+pub const WINDOW_BYTES: usize = 256 * 1024;
+/// Clients written to before a channel's writer lets other work run.
+pub const CLIENTS_PER_TURN: usize = 64;
+/// Members named in one presence notice.
+pub const MAX_PRESENCE_MEMBERS: usize = 100;
+/// How long a session without a connection may be taken over.
+pub const SESSION_RESUME_WINDOW: Duration = Duration::from_secs(30);
+/// Sessions without a connection that are remembered; the oldest goes first.
+pub const MAX_DETACHED_SESSIONS: usize = 10_000;
+
+/// How often a WebSocket client hears from the server.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How long a client may say nothing, Pong included, before its connection is closed.
+pub const SILENT_CLIENT: Duration = Duration::from_secs(75);
+/// How often an SSE client gets a comment.
+pub const SSE_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a client may take to send its request's head.
+pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to send its request's body.
+pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Open TCP connections of the whole process.
+pub const MAX_CONNECTIONS: usize = 50_000;
+/// How long a ticket may wait to be used.
+pub const TICKET_LIFETIME: Duration = Duration::from_secs(60);
+/// Tickets that wait to be used; the oldest goes first.
+pub const MAX_TICKETS: usize = 100_000;
+/// A token or key in a header, in bytes: a header's usual bound.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+/// A user's id (a token's `sub`), in bytes: fits an e-mail address, a UUID and an issuer's prefix.
+pub const MAX_USER_ID_BYTES: usize = 256;
+/// Channel patterns in one claim of a token, or of one API key.
+pub const MAX_PATTERNS: usize = 64;
+/// API keys of a configuration: each is compared with on every call that brings one.
+pub const MAX_API_KEYS: usize = 256;
+/// The shortest secret for HS256, in bytes: the hash's own length (RFC 7518, section 3.2).
+pub const MIN_JWT_SECRET_BYTES: usize = 32;
+/// A key set fetched from an identity provider, in bytes.
+pub const MAX_JWKS_BYTES: usize = 256 * 1024;
+/// Keys taken from such a set, and public keys of a configuration.
+pub const MAX_JWKS_KEYS: usize = 64;
+/// How long an identity provider may take to give its key set.
+pub const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
+/// A fetched key set is asked for again after this long, so that a withdrawn key stops working.
+pub const JWKS_MAX_AGE: Duration = Duration::from_secs(600);
+/// Between two fetches, whatever unknown keys callers name.
+pub const JWKS_MIN_INTERVAL: Duration = Duration::from_secs(10);
+/// Callers of each kind that the rate limits tell apart; beyond it they share [`SHARED_LIMIT_KEYS`] allowances.
+pub const MAX_LIMITED_CALLERS: usize = 100_000;
+/// See [`MAX_LIMITED_CALLERS`].
+pub const SHARED_LIMIT_KEYS: u64 = 1_024;
+/// Arrays and objects within each other in a published event's data: what common JSON parsers take by default.
+pub const MAX_DATA_DEPTH: usize = 100;
+/// How long a guest's token holds.
+pub const GUEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+
+/// One frame of a provider's stream, in bytes.
+pub const MAX_PROVIDER_FRAME: usize = 1 << 20;
+/// A provider's whole non-streaming answer, in bytes.
+pub const MAX_PROVIDER_BODY: usize = 8 << 20;
+/// The part of a provider's error that is read, in bytes: all of them are shorter.
+pub const MAX_PROVIDER_ERROR: usize = 64 * 1024;
+/// The part of a provider's error that goes to the log, in characters: enough to see what it is about.
+pub const MAX_PROVIDER_DETAIL: usize = 300;
+/// How long a connection to a provider may take.
+pub const PROVIDER_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a provider may take for a whole answer that is not streamed.
+pub const PROVIDER_WHOLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a provider may say nothing between the end of its text and its terminal marker, which follow each other at once.
+pub const PROVIDER_TAIL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the end of a finished body is waited for, so that its connection can be used again.
+pub const PROVIDER_DRAIN_TIMEOUT: Duration = Duration::from_millis(10);
+/// How long a provider may take to answer with its headers.
+pub const PROVIDER_HEADER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a provider's stream may say nothing.
+pub const PROVIDER_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest that a provider's `Retry-After` is waited for.
+pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Appends that wait for the disk.
+pub const APPEND_QUEUE: usize = 4_096;
+/// Appends written and synced together.
+pub const GROUP_COMMIT_APPENDS: usize = 1_024;
+/// Publisher event ids remembered for one channel, besides retention: the oldest goes first.
+pub const MAX_EVENT_IDS: usize = 10_000;
+/// Bytes of events written and synced together: one largest append, so that nobody waits behind more than two.
+pub const GROUP_COMMIT_BYTES: usize = 4 << 20;
+/// Channels whose bookkeeping the disk engine keeps in memory: about 20 MB of it.
+pub const CHANNEL_CACHE: usize = 65_536;
+/// Records that one trimming step removes: a few milliseconds between two commits.
+pub const TRIM_RECORDS: usize = 1_024;
+/// Trimming steps for one channel in one retention pass, so that others get their turn.
+pub const TRIM_STEPS: usize = 16;
+/// Channels looked at in one retention pass: some milliseconds of work.
+pub const RETENTION_CHANNELS: usize = 256;
+/// Channels over their bounds that wait for a retention pass; the sweep finds the ones that do not fit.
+pub const RETENTION_QUEUE: usize = 4_096;
+/// Between two retention passes.
+pub const RETENTION_INTERVAL: Duration = Duration::from_secs(1);
+/// Between two sweeps over all channels for what has grown too old.
+pub const RETENTION_SWEEP: Duration = Duration::from_secs(60);
+/// Events in memory before the disk engine writes them out as a table; two more such lots may be on their way.
+pub const MEMTABLE_BYTES: u64 = 8 << 20;
+/// Blocks of tables that the disk engine keeps in memory: catch-up reads are mostly of the newest events.
+pub const BLOCK_CACHE_BYTES: u64 = 16 << 20;
+/// Free disk space below which appends are refused: room for the three lots of [`MEMTABLE_BYTES`] and a journal's tail.
+pub const DISK_RESERVE_BYTES: u64 = 32 << 20;
+/// Events that the memory engine keeps over all its channels, in bytes; the oldest go first.
+pub const MEMORY_LOG_BYTES: usize = 256 << 20;
+/// Channels that the memory engine knows; ones without kept events are forgotten first.
+pub const MEMORY_LOG_CHANNELS: usize = 100_000;
+/// Log lines that wait for a slow reader of standard error; more are dropped and counted.
+pub const LOG_LINES: usize = 8_192;
+/// A configuration file, and a file that holds a secret, in bytes.
+pub const MAX_CONFIG_BYTES: u64 = 1 << 20;

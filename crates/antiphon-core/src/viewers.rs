@@ -1,0 +1,68 @@
+//! How many clients look at a channel: written where clients are, read by the policy that stops unwatched answers.
+
+use crate::ChannelName;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Counts of viewers by channel. A channel nobody views or asks about takes no room.
+#[derive(Clone, Default)]
+pub struct ViewerCount {
+    channels: Arc<Mutex<HashMap<ChannelName, watch::Sender<usize>>>>,
+}
+
+/// One viewer, counted until it is dropped.
+pub struct Viewing {
+    channel: ChannelName,
+    counts: ViewerCount,
+}
+
+impl ViewerCount {
+    /// Counts one more viewer.
+    pub fn enter(&self, channel: &ChannelName) -> Viewing {
+        self.channels
+            .lock()
+            .entry(channel.clone())
+            .or_insert_with(|| watch::channel(0).0)
+            .send_modify(|count| *count += 1);
+        Viewing { channel: channel.clone(), counts: self.clone() }
+    }
+
+    /// The count now and its changes.
+    pub fn watch(&self, channel: &ChannelName) -> watch::Receiver<usize> {
+        self.channels.lock().entry(channel.clone()).or_insert_with(|| watch::channel(0).0).subscribe()
+    }
+}
+
+impl Drop for Viewing {
+    fn drop(&mut self) {
+        let mut channels = self.counts.channels.lock();
+        if let Some(count) = channels.get(&self.channel) {
+            count.send_modify(|count| *count = count.saturating_sub(1));
+            if *count.borrow() == 0 && count.receiver_count() == 0 {
+                channels.remove(&self.channel);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_forgets() {
+        let counts = ViewerCount::default();
+        let channel = ChannelName::parse("ar-room:room-1").unwrap();
+        let first = counts.enter(&channel);
+        let watched = counts.watch(&channel);
+        let second = counts.enter(&channel);
+        assert_eq!(*watched.borrow(), 2);
+        drop((first, second));
+        assert_eq!(*watched.borrow(), 0);
+        drop(watched);
+        drop(counts.enter(&channel));
+        assert!(counts.channels.lock().is_empty());
+    }
+}

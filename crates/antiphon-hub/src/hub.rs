@@ -1,0 +1,153 @@
+//! The hub: the channels that this process follows, and the connections that want them.
+
+use crate::connection::Connection;
+use crate::feed::Feed;
+use crate::latency::Hops;
+use crate::outlet::Outlet;
+use crate::session::Sessions;
+use crate::writer;
+use antiphon_core::{Backbone, ChannelName, Log, Record, Refusal, ViewerCount, new_client_id};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+/// Where a log and a backbone meet the clients of this process.
+pub struct Hub {
+    log: Arc<dyn Log>,
+    backbone: Arc<dyn Backbone>,
+    viewers: ViewerCount,
+    feeds: Mutex<HashMap<ChannelName, Followed>>,
+    sessions: Sessions,
+    hops: Hops,
+    delivered: AtomicU64,
+    this: Weak<Hub>,
+}
+
+struct Followed {
+    feed: Arc<Feed>,
+    subscriptions: usize,
+}
+
+/// The hub in numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HubCounts {
+    /// Channels with a subscription, by name, and how many each has.
+    pub channels: Vec<(String, usize)>,
+    /// Batches handed to live clients.
+    pub delivered: u64,
+}
+
+impl Hub {
+    /// Attaches to the backbone.
+    pub fn new(log: Arc<dyn Log>, backbone: Arc<dyn Backbone>, viewers: ViewerCount) -> Arc<Self> {
+        let hub = Arc::new_cyclic(|this: &Weak<Hub>| Self {
+            log,
+            backbone,
+            viewers,
+            feeds: Mutex::default(),
+            sessions: Sessions::default(),
+            hops: Hops::default(),
+            delivered: AtomicU64::new(0),
+            this: this.clone(),
+        });
+        let receiver = Arc::downgrade(&hub);
+        hub.backbone.attach(Arc::new(move |records| {
+            if let Some(hub) = receiver.upgrade() {
+                hub.receive(records);
+            }
+        }));
+        hub
+    }
+
+    /// Opens a connection, or takes a session over with its resume token.
+    pub fn connect(
+        self: &Arc<Self>,
+        user_id: &str,
+        outlet: Arc<dyn Outlet>,
+        resume: Option<&str>,
+    ) -> Result<Connection, Refusal> {
+        let user_id: Arc<str> = Arc::from(user_id);
+        let grant = self.sessions.open(&user_id, &outlet, resume)?;
+        Ok(Connection::new(self.clone(), outlet, Arc::from(new_client_id()), user_id, grant))
+    }
+
+    /// The latencies of each hop.
+    pub fn hops(&self) -> &Hops {
+        &self.hops
+    }
+
+    /// The numbers now.
+    pub fn counts(&self) -> HubCounts {
+        let feeds = self.feeds.lock();
+        HubCounts {
+            channels: feeds.iter().map(|(name, followed)| (name.to_string(), followed.subscriptions)).collect(),
+            delivered: self.delivered.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The connections in a room.
+    pub fn client_ids(&self, room: &ChannelName) -> Vec<String> {
+        let feed = self.feeds.lock().get(room).map(|followed| followed.feed.clone());
+        feed.map(|feed| feed.client_ids()).unwrap_or_default()
+    }
+
+    pub(crate) fn log(&self) -> &dyn Log {
+        self.log.as_ref()
+    }
+
+    pub(crate) fn viewers(&self) -> &ViewerCount {
+        &self.viewers
+    }
+
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    pub(crate) fn count_delivered(&self, clients: usize) {
+        self.delivered.fetch_add(clients as u64, Ordering::Relaxed);
+    }
+
+    /// The channel's feed, followed from now on; every call is matched by one of `release`.
+    pub(crate) fn feed(&self, channel: &ChannelName) -> Arc<Feed> {
+        let mut feeds = self.feeds.lock();
+        if let Some(followed) = feeds.get_mut(channel) {
+            followed.subscriptions += 1;
+            return followed.feed.clone();
+        }
+        let feed = Arc::new(Feed::new(channel.clone()));
+        feeds.insert(channel.clone(), Followed { feed: feed.clone(), subscriptions: 1 });
+        // Followed before the log's end is read, so that nothing falls between.
+        self.backbone.follow(channel);
+        if let Some(hub) = self.this.upgrade() {
+            tokio::spawn(writer::run(hub, feed.clone()));
+        }
+        feed
+    }
+
+    pub(crate) fn release(&self, channel: &ChannelName) {
+        let mut feeds = self.feeds.lock();
+        let Some(followed) = feeds.get_mut(channel) else { return };
+        followed.subscriptions -= 1;
+        if followed.subscriptions == 0 {
+            followed.feed.stop();
+            feeds.remove(channel);
+            self.backbone.unfollow(channel);
+        }
+    }
+
+    fn receive(&self, records: &[Record]) {
+        for run in records.chunk_by(|one, next| one.channel == next.channel) {
+            for record in run {
+                if let (Some(provider_at), Some(logged_at)) = (record.provider_at, record.logged_at) {
+                    self.hops.provider_to_log.record(logged_at.saturating_duration_since(provider_at));
+                }
+            }
+            let feed =
+                run.first().and_then(|first| self.feeds.lock().get(&first.channel).map(|found| found.feed.clone()));
+            if let Some(feed) = feed {
+                feed.receive(run);
+            }
+        }
+    }
+}
