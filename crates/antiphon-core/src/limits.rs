@@ -74,6 +74,8 @@ pub const SILENT_CLIENT: Duration = Duration::from_secs(75);
 pub const SSE_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a client may take to send its request's head.
 pub const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is still read of a body that is refused as too large, so that its sender reads the answer.
+pub const MAX_DISCARDED_BYTES: usize = 16 << 20;
 /// How long a client may take to send its request's body.
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Open TCP connections of the whole process.
@@ -166,6 +168,8 @@ pub const DISK_RESERVE_BYTES: u64 = 32 << 20;
 pub const MEMORY_LOG_BYTES: usize = 256 << 20;
 /// Channels that the memory engine knows; ones without kept events are forgotten first.
 pub const MEMORY_LOG_CHANNELS: usize = 100_000;
+/// Channels, and clients, listed in the server's statistics.
+pub const MAX_STATS_LIST: usize = 1_000;
 /// Log lines that wait for a slow reader of standard error; more are dropped and counted.
 pub const LOG_LINES: usize = 8_192;
 /// A configuration file, and a file that holds a secret, in bytes.

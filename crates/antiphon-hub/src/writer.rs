@@ -53,7 +53,7 @@ async fn deliver(hub: &Arc<Hub>, live: &mut Vec<Joined>, after: Position, record
     }
     let Some(last) = records.last().map(|record| record.position) else { return };
     let mut encoded = Encoded { records, formats: Vec::with_capacity(2) };
-    let (mut at, mut visited) = (0, 0);
+    let (mut at, mut visited) = (0, 0_usize);
     while let Some(joined) = live.get(at) {
         let next = if joined.subscription.is_over() { Next::Gone } else { offer(joined, &mut encoded, after, last) };
         if visited.is_multiple_of(MEASURE_EVERY) {

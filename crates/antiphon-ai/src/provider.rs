@@ -1,0 +1,129 @@
+//! The seam to models: one call, streaming or whole, and how it ended.
+
+use antiphon_core::Usage;
+use futures::stream::BoxStream;
+use std::time::Duration;
+
+/// Who said a turn of the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnRole {
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One earlier message, as the model sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Who said it.
+    pub role: TurnRole,
+    /// What, markers included.
+    pub content: String,
+}
+
+/// Everything a model is given for one answer. The last turn is the person's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Prompt {
+    /// The provider's name for the model.
+    pub model: String,
+    /// The system prompt, markers' prompt included.
+    pub system: String,
+    /// Oldest first.
+    pub turns: Vec<Turn>,
+    /// The part of the answer that is already there and is to be continued, raw. Only for providers that can.
+    pub partial: Option<String>,
+    /// 0 = greedy; none = the provider's default.
+    pub temperature: Option<f64>,
+    /// At most this many tokens in the answer; none = the provider's default.
+    pub max_tokens: Option<u32>,
+}
+
+/// What a call yields. `End` comes once and last; a stream that finishes without it counts as truncated.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    /// The call waits for the model, behind this many others.
+    Waiting {
+        /// Calls before this one.
+        place: usize,
+    },
+    /// A piece of the answer: never empty, always whole characters.
+    Text(String),
+    /// The call is over.
+    End(CallEnd),
+}
+
+/// How a call ended, as far as the provider said. A call that is dropped is cancelled and has no end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallEnd {
+    /// Which of the three.
+    pub outcome: CallOutcome,
+    /// The provider's own word, such as `stop` or `length`.
+    pub finish_reason: Option<String>,
+    /// The provider's own count.
+    pub usage: Option<Usage>,
+}
+
+/// The outcome of a call that was not cancelled.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallOutcome {
+    /// The provider's own terminal marker arrived.
+    Complete,
+    /// The connection ended, stalled or broke without it.
+    Truncated {
+        /// For the operator's log.
+        detail: String,
+    },
+    /// The provider said that it cannot, or could not be reached.
+    Failed(ProviderFault),
+}
+
+/// What a provider's failure means.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProviderFault {
+    /// A code of `StreamFault`: `provider_error`, `provider_refused`, `provider_unreachable` or `provider_timeout`.
+    pub code: &'static str,
+    /// A sentence for the person in the room. Never holds a key, an address or the provider's raw body.
+    pub message: String,
+    /// For the operator's log: status and a bounded part of the provider's message, without secrets.
+    pub detail: String,
+    /// Whether the same call may succeed later.
+    pub retryable: bool,
+    /// The provider's `Retry-After`.
+    pub retry_after: Option<Duration>,
+}
+
+/// What a provider is, for `GET /api/agents`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProviderStatus {
+    /// The `kind` of the configuration.
+    pub kind: &'static str,
+    /// True where no model answers.
+    pub simulated: bool,
+    /// Whether a call can be made now.
+    pub ready: bool,
+    /// A local model's file name.
+    pub file: Option<String>,
+    /// The file's SHA-256, hexadecimal.
+    pub sha256: Option<String>,
+    /// Measured on real answers.
+    pub tokens_per_second: Option<f64>,
+    /// Tokens of prompt and answer together, where the provider tells.
+    pub context_tokens: Option<usize>,
+}
+
+/// A model provider. Implemented once per wire format.
+#[async_trait::async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Starts a call. Dropping the stream cancels it and closes its connection.
+    fn stream(&self, prompt: Prompt) -> BoxStream<'static, Piece>;
+
+    /// Asks for the whole answer in one response: the text that came, and how the call ended.
+    async fn whole(&self, prompt: Prompt) -> (String, CallEnd);
+
+    /// Whether `Prompt::partial` is understood.
+    fn can_continue(&self) -> bool;
+
+    /// What it is.
+    fn status(&self) -> ProviderStatus;
+}
