@@ -120,6 +120,6 @@ fn split_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn nanos_of(payload: &[u8]) -> Option<u64> {
-    let at = payload.windows(4).position(|four| four == b"\"t\":")? + 4;
+    let at = payload.windows(5).position(|five| five == b"\"t\":\"")? + 5;
     std::str::from_utf8(payload.get(at..at + 20)?).ok()?.parse().ok()
 }

@@ -24,7 +24,7 @@ impl Publisher {
     pub fn publish(&mut self, channel: &str, start: Instant) -> Result<()> {
         let filler = "x".repeat(48);
         let nanos = start.elapsed().as_nanos();
-        self.post(channel, &format!("{{\"type\":\"tick\",\"data\":{{\"t\":{nanos:020},\"filler\":\"{filler}\"}}}}"))
+        self.post(channel, &format!("{{\"type\":\"tick\",\"data\":{{\"t\":\"{nanos:020}\",\"filler\":\"{filler}\"}}}}"))
     }
 
     /// Posts one body and checks that it was taken.

@@ -6,6 +6,7 @@ pub mod frames;
 mod http_client;
 pub mod openai;
 pub mod provider;
+pub mod run;
 pub mod script;
 
 pub use api_key::ApiKey;

@@ -42,6 +42,36 @@ pub const WAIT_FOR_ANSWER: Duration = Duration::from_secs(60);
 pub const ROOM_COMMANDS: usize = 256;
 /// How long a room without work stays in memory.
 pub const ROOM_IDLE: Duration = Duration::from_secs(60);
+/// Bytes of messages that a room in memory keeps besides the ones that still change: a prompt's worth.
+pub const ROOM_WINDOW_BYTES: usize = 1 << 20;
+/// Client message ids that a room in memory remembers; older ones are looked up in the records.
+pub const ROOM_CLIENT_IDS: usize = 1_024;
+/// Events of a room after which its records are brought up to date though no stream ended: bounds the fold at a start.
+pub const ROOM_PROJECT_EVENTS: u64 = 1_000;
+/// Rooms that are read at once when a start looks for work left open.
+pub const ROOM_SCAN_PAGE: usize = 200;
+/// How long a deleted room's events stay, so that a client that looks at them can see them end.
+pub const DELETED_ROOM_GRACE: Duration = Duration::from_secs(60);
+/// How long a room waits before it tries a log again that refused an append; doubles up to [`ROOM_RETRY_MOST`].
+pub const ROOM_RETRY_LEAST: Duration = Duration::from_millis(100);
+/// See [`ROOM_RETRY_LEAST`].
+pub const ROOM_RETRY_MOST: Duration = Duration::from_secs(5);
+/// The type of a regular room, in characters.
+pub const MAX_ROOM_TYPE_LENGTH: usize = 64;
+/// Callers that wait for the ends of one room's streams.
+pub const ROOM_WAITERS: usize = 64;
+/// Times from a stop to a closed provider connection that are kept for the statistics.
+pub const STOP_LATENCIES: usize = 1_024;
+/// Connections that read the records at once.
+pub const RECORDS_READERS: u32 = 4;
+/// One chunk's raw text, in bytes: its JSON stays far below an append's bound even where each byte must be escaped.
+pub const MAX_CHUNK_BYTES: usize = 16 * 1024;
+/// Raw text that gathers while an append is under way, in bytes, before the provider is no longer read.
+pub const MAX_GATHERED_BYTES: usize = 64 * 1024;
+/// The pause before a second attempt; doubles with each further one up to [`ATTEMPT_BACKOFF_MOST`].
+pub const ATTEMPT_BACKOFF: Duration = Duration::from_millis(200);
+/// See [`ATTEMPT_BACKOFF`].
+pub const ATTEMPT_BACKOFF_MOST: Duration = Duration::from_secs(2);
 
 /// Subscriptions of one connection.
 pub const MAX_SUBSCRIPTIONS: usize = 128;
@@ -174,3 +204,39 @@ pub const MAX_STATS_LIST: usize = 1_000;
 pub const LOG_LINES: usize = 8_192;
 /// A configuration file, and a file that holds a secret, in bytes.
 pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
+
+/// Answers that wait for a slot of the in-process model; beyond it they are refused.
+pub const LOCAL_QUEUE: usize = 16;
+/// Pieces of one answer of the in-process model that wait to be taken; then generation waits.
+pub const LOCAL_PIECES: usize = 64;
+/// Answers that the in-process model generates at once, whatever the machine: each holds its own attention cache.
+pub const LOCAL_SLOTS: usize = 8;
+/// Prompt tokens that the in-process model reads between two looks at whether its answer is still wanted.
+pub const LOCAL_PROMPT_CHUNK: usize = 64;
+/// Prompt prefixes whose attention cache the in-process model keeps; the least recently used goes first.
+pub const LOCAL_PREFIXES: usize = 4;
+/// See [`LOCAL_PREFIXES`], in bytes: a long conversation of a small model or a system prompt of a large one.
+pub const LOCAL_PREFIX_BYTES: usize = 256 << 20;
+
+/// One message from a server to a command of the terminal, in bytes: merged chunks of a whole answer, escaped, fit.
+pub const MAX_SERVER_MESSAGE_BYTES: usize = 16 << 20;
+/// Lines of standard input that a command reads ahead.
+pub const INPUT_LINES: usize = 1_024;
+/// Events that `antiphon publish` sends in one array: some milliseconds of a server's work.
+pub const PUBLISH_BATCH_EVENTS: usize = 500;
+/// See [`PUBLISH_BATCH_EVENTS`], in bytes of JSON: well within a body.
+pub const PUBLISH_BATCH_BYTES: usize = 512 * 1024;
+/// How long `antiphon publish` tries one array without success: longer than any restart.
+pub const PUBLISH_PATIENCE: Duration = Duration::from_secs(300);
+/// The first pause of a command before it connects again; doubles up to [`RECONNECT_MOST`], each jittered.
+pub const RECONNECT_LEAST: Duration = Duration::from_millis(200);
+/// See [`RECONNECT_LEAST`]: short enough that a person who waits does not give up.
+pub const RECONNECT_MOST: Duration = Duration::from_secs(10);
+/// How long a command waits for the answer to one call.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Lines that a person has typed and the server has not accepted yet.
+pub const CHAT_PENDING: usize = 64;
+/// Streams and messages that `antiphon chat` remembers, so that none is shown twice: more than one page of messages.
+pub const CHAT_REMEMBERED: usize = 256;
+/// Typed lines that the up arrow brings back.
+pub const CHAT_HISTORY: usize = 100;

@@ -164,7 +164,7 @@ pub enum RoomEvent {
         /// Why.
         reason: String,
     },
-    /// Another try that keeps what came before.
+    /// Another try that keeps what came before; after a reset of its attempt, how that is made.
     ArStreamAttempt {
         /// Which stream.
         stream_id: String,
@@ -253,7 +253,17 @@ struct Envelope<E> {
 impl RoomEvent {
     /// Encodes the event for the log: once, as every client will get it.
     pub fn encode(&self, room_id: &str, provider_at: Option<Instant>) -> Result<Event, serde_json::Error> {
-        let envelope = Envelope { event: self, room_id: room_id.to_owned(), timestamp: Timestamp::now() };
+        self.encode_at(room_id, Timestamp::now(), provider_at)
+    }
+
+    /// The same with a time of the caller's, who folds the event without reading it back.
+    pub fn encode_at(
+        &self,
+        room_id: &str,
+        timestamp: Timestamp,
+        provider_at: Option<Instant>,
+    ) -> Result<Event, serde_json::Error> {
+        let envelope = Envelope { event: self, room_id: room_id.to_owned(), timestamp };
         let kind = match self {
             RoomEvent::ArStreamChunk { .. } => EventKind::Chunk,
             RoomEvent::ArMessageRequest { .. } => EventKind::BackEnd,

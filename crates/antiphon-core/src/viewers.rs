@@ -33,6 +33,14 @@ impl ViewerCount {
     pub fn watch(&self, channel: &ChannelName) -> watch::Receiver<usize> {
         self.channels.lock().entry(channel.clone()).or_insert_with(|| watch::channel(0).0).subscribe()
     }
+
+    /// Forgets a channel that nobody views or watches any more; for whoever has stopped watching it.
+    pub fn release(&self, channel: &ChannelName) {
+        let mut channels = self.channels.lock();
+        if channels.get(channel).is_some_and(|count| *count.borrow() == 0 && count.receiver_count() == 0) {
+            channels.remove(channel);
+        }
+    }
 }
 
 impl Drop for Viewing {
@@ -62,6 +70,8 @@ mod tests {
         drop((first, second));
         assert_eq!(*watched.borrow(), 0);
         drop(watched);
+        counts.release(&channel);
+        assert!(counts.channels.lock().is_empty());
         drop(counts.enter(&channel));
         assert!(counts.channels.lock().is_empty());
     }

@@ -1,7 +1,7 @@
 //! Order: dense numbers, arrays that stay together, appends at once, pages, commits and dropped futures.
 
 use super::{Bench, event, event_with_id, numbers, texts};
-use antiphon_core::limits::MAX_APPEND_BYTES;
+use antiphon_core::limits::{MAX_APPEND_BYTES, MAX_APPEND_EVENTS, MAX_CLIENT_ID_LENGTH};
 use antiphon_core::{Event, EventKind, LogError, Position, ReadFrom, ReadLimit};
 use bytes::Bytes;
 use std::collections::HashSet;
@@ -185,6 +185,11 @@ pub(super) async fn what_is_too_large_is_refused_whole(bench: Bench) {
     let large = Event { json: Bytes::from(vec![b' '; MAX_APPEND_BYTES]), ..event("") };
     let refused = engine.log.append(&channel, vec![event("small"), large.clone()]).await;
     assert!(matches!(refused, Err(LogError::TooLarge { allowed: MAX_APPEND_BYTES, .. })), "{refused:?}");
+    let long_id = event_with_id("long", &"x".repeat(4 * MAX_CLIENT_ID_LENGTH + 1));
+    for events in [vec![event("small"), long_id], vec![event(""); MAX_APPEND_EVENTS + 1]] {
+        let refused = engine.log.append(&channel, events).await;
+        assert!(matches!(refused, Err(LogError::TooLarge { .. })), "{refused:?}");
+    }
     assert!(engine.read_all(&channel, ReadFrom::Start).await.is_empty());
     engine.log.append(&channel, vec![large]).await.unwrap();
     let read = engine.read_all(&channel, ReadFrom::Start).await;

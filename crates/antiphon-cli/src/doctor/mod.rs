@@ -1,0 +1,119 @@
+//! `antiphon doctor`: looks at what a server needs, and says for each thing that is wrong how to mend it.
+
+mod data_folder;
+mod listener;
+mod providers;
+
+use crate::failure::Failure;
+use crate::printable::printable;
+use crate::settings::Settings;
+use antiphon_core::limits::MIN_JWT_SECRET_BYTES;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What `antiphon doctor` is given.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Looks at the port (free, or who answers there), the data directory (writable, free space, the time that a sync takes), \
+the secrets and providers of the configuration (key there, address reachable, key taken), and the server where one \
+runs. ✓ is well, ! is worth knowing, ✗ does not work; the exit code is 1 where there is a ✗. No secret is shown.
+
+Examples:
+  antiphon doctor
+  antiphon doctor --config antiphon.toml
+  antiphon doctor --url https://antiphon.example.org")]
+pub struct DoctorArguments {
+    /// The server's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data directory; default: the configuration's, or ./antiphon-data
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The server's address; default: where the configuration listens, or http://127.0.0.1:8787
+    #[arg(long, env = "ANTIPHON_URL", value_name = "URL")]
+    pub url: Option<String>,
+}
+
+pub(crate) async fn run(arguments: DoctorArguments) -> Result<ExitCode, Failure> {
+    let mut report = Report::new(std::io::stdout());
+    examine(&arguments, &mut report).await?;
+    let (bad, warnings) = (report.bad, report.warnings);
+    report.line("", &format!("\n{bad} to mend, {warnings} to know"))?;
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn examine<W: Write>(arguments: &DoctorArguments, report: &mut Report<W>) -> Result<(), Failure> {
+    let settings = match arguments.config.as_deref().map(Settings::load).transpose() {
+        Ok(settings) => settings,
+        Err(Failure::Told { message, fix }) => {
+            report.bad(&format!("configuration: {message}"), &fix.unwrap_or_else(|| "check --config".to_owned()))?;
+            None
+        }
+        Err(failure) => return Err(failure),
+    };
+    let is_configured = settings.is_some();
+    let settings = settings.unwrap_or_default();
+    let listen = settings.listen().unwrap_or_else(|| "127.0.0.1:8787".to_owned());
+    let url = arguments.url.clone().unwrap_or_else(|| format!("http://{listen}"));
+    listener::check(&url, report).await?;
+    data_folder::check(&arguments.data.clone().unwrap_or_else(|| settings.data()), report)?;
+    check_token_secret(&settings, report)?;
+    if is_configured {
+        for provider in settings.providers() {
+            providers::check(&provider, report).await?;
+        }
+    } else if arguments.config.is_none() {
+        report.warn("providers: not looked at, as no --config was given", "antiphon doctor --config FILE")?;
+    }
+    Ok(())
+}
+
+fn check_token_secret<W: Write>(settings: &Settings, report: &mut Report<W>) -> Result<(), Failure> {
+    match settings.jwt_secret() {
+        None => Ok(()),
+        Some(Err(reason)) => report.bad("auth.jwt_secret: it cannot be had", &reason),
+        Some(Ok(secret)) if secret.len() < MIN_JWT_SECRET_BYTES => report.bad(
+            &format!("auth.jwt_secret: shorter than {MIN_JWT_SECRET_BYTES} bytes"),
+            "make one with `openssl rand -base64 48`",
+        ),
+        Some(Ok(_)) => report.good("auth.jwt_secret: there, and long enough"),
+    }
+}
+
+/// The findings, told as they come.
+struct Report<W> {
+    output: W,
+    bad: usize,
+    warnings: usize,
+}
+
+impl<W: Write> Report<W> {
+    fn new(output: W) -> Self {
+        Self { output, bad: 0, warnings: 0 }
+    }
+
+    fn good(&mut self, what: &str) -> Result<(), Failure> {
+        self.line("✓ ", what)
+    }
+
+    fn warn(&mut self, what: &str, fix: &str) -> Result<(), Failure> {
+        self.warnings += 1;
+        self.line("! ", what)?;
+        self.line("    → ", fix)
+    }
+
+    fn bad(&mut self, what: &str, fix: &str) -> Result<(), Failure> {
+        self.bad += 1;
+        self.line("✗ ", what)?;
+        self.line("    → ", fix)
+    }
+
+    fn line(&mut self, mark: &str, text: &str) -> Result<(), Failure> {
+        let written = writeln!(self.output, "{mark}{}", printable(text)).and_then(|()| self.output.flush());
+        written.map_err(|error| Failure::from_output(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! Writing to the room's channel, and what is done while the log cannot be written.
+
+use super::{Owner, advance};
+use crate::fold::RoomState;
+use antiphon_ai::run::Said;
+use antiphon_core::limits::{
+    CATCH_UP_BYTES, CATCH_UP_EVENTS, MAX_STREAM_AGE, ROOM_COMMANDS, ROOM_PROJECT_EVENTS, ROOM_RETRY_LEAST,
+    ROOM_RETRY_MOST,
+};
+use antiphon_core::{Log, LogError, Position, ReadFrom, ReadLimit, Record, Refusal, RoomEvent, Timestamp};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl Owner {
+    /// Appends the events together and folds them in. After a failure the log may have them or not.
+    pub(super) async fn append(&mut self, said: &[Said]) -> Result<(), LogError> {
+        let at = Timestamp::now();
+        let room_id = &self.state.room().id;
+        let events = said.iter().map(|said| said.event.encode_at(room_id, at, said.provider_at)).collect();
+        let events = match events {
+            Ok(events) => events,
+            Err(error) => return self.failed(unreadable(&error)),
+        };
+        let (log, channel) = (self.registry.log.clone(), self.channel.clone());
+        let appending = async move { log.append(&channel, events).await };
+        tokio::pin!(appending);
+        let result = loop {
+            let may_advance = self.may_advance();
+            tokio::select! {
+                biased;
+                result = &mut appending => break result,
+                Some(command) = self.commands.recv(), if self.backlog.len() < ROOM_COMMANDS => self.take_in(command),
+                () = advance(&mut self.run), if may_advance => {}
+            }
+        };
+        match result {
+            Ok(positions) => {
+                for (said, position) in said.iter().zip(positions) {
+                    self.fold(&said.event, at, position);
+                }
+                self.unblock();
+                Ok(())
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn failed(&mut self, error: LogError) -> Result<(), LogError> {
+        // What is too large now is too large later: nothing of it was taken.
+        if !matches!(error, LogError::TooLarge { .. }) {
+            tracing::error!(channel = %self.channel, %error, "an append failed");
+            self.is_unsure = true;
+            self.block();
+        }
+        Err(error)
+    }
+
+    fn fold(&mut self, event: &RoomEvent, at: Timestamp, position: Position) {
+        if let RoomEvent::ArStreamChunk { stream_id, .. } = event
+            && self.state.queue_place(stream_id).is_none()
+        {
+            self.registry.stop_latencies.chunk_after();
+        }
+        self.state.apply(event, at, position);
+        match event {
+            RoomEvent::ArMessageRequest { stream_id, .. } => {
+                self.expiries.insert(stream_id.clone(), Instant::now() + MAX_STREAM_AGE);
+            }
+            RoomEvent::ArStreamEnd { stream_id, .. } => {
+                self.wants_projection = true;
+                self.expiries.remove(stream_id);
+                self.cut_off.take_if(|cut_off| cut_off == stream_id);
+                self.run.take_if(|run| run.stream_id() == stream_id);
+                self.tell_waiters(stream_id);
+            }
+            RoomEvent::ArStreamInterrupt { .. } => self.wants_projection = true,
+            RoomEvent::RoomDeleted { .. } => {
+                self.wants_projection = true;
+                self.is_deleted.store(true, Ordering::Release);
+            }
+            _ => {}
+        }
+        self.wants_projection |= self.state.unprojected() >= ROOM_PROJECT_EVENTS;
+    }
+
+    /// Waits a while before the log is tried again, longer each time.
+    pub(super) fn block(&mut self) {
+        self.blocked_until = Some(Instant::now() + self.block_for);
+        self.block_for = (self.block_for * 2).min(ROOM_RETRY_MOST);
+    }
+
+    fn unblock(&mut self) {
+        self.blocked_until = None;
+        self.block_for = ROOM_RETRY_LEAST;
+    }
+
+    /// Whether something waits for the log to be writable again.
+    pub(super) fn owes(&self) -> bool {
+        self.is_unsure || self.unsent.is_some() || !self.stops.is_empty() || self.is_deleting || self.took_over
+    }
+
+    /// Makes sure that the log has all that it is to have before anything new. Refuses while it cannot be written.
+    pub(super) async fn ready(&mut self) -> Result<(), Refusal> {
+        if !self.owes() {
+            return Ok(());
+        }
+        if self.blocked_until.is_some() {
+            let reason = "it was refused an append a moment ago".to_owned();
+            return Err(LogError::Unavailable { reason }.into());
+        }
+        Ok(self.catch_up().await?)
+    }
+
+    async fn catch_up(&mut self) -> Result<(), LogError> {
+        if self.is_unsure {
+            self.read_back().await?;
+        }
+        if self.took_over {
+            self.append_takeover().await?;
+            self.took_over = false;
+        }
+        if let Some(said) = self.unsent.take() {
+            if let Err(error) = self.append(&said).await {
+                self.unsent = Some(said);
+                return Err(error);
+            }
+            self.sent();
+        }
+        if self.is_deleting {
+            self.append_deletion().await?;
+            self.is_deleting = false;
+        }
+        while let Some((stream_id, stop)) = self.stops.front().cloned() {
+            let events = self.stop_events(&stream_id, &stop);
+            if !events.is_empty() {
+                self.append(&events).await?;
+            }
+            self.stops.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Reads what the log has after the state: an append that failed, where it came through after all.
+    async fn read_back(&mut self) -> Result<(), LogError> {
+        let tail =
+            match read_tail(self.registry.log.as_ref(), &self.state, ReadFrom::After(self.state.position())).await {
+                Ok(tail) => tail,
+                Err(error) => {
+                    self.block();
+                    return Err(error);
+                }
+            };
+        self.is_unsure = false;
+        if tail.is_empty() {
+            return Ok(());
+        }
+        for record in &tail {
+            if let Some((event, at)) = decode(record) {
+                self.fold(&event, at, record.position);
+            }
+        }
+        if self.unsent.is_some() {
+            self.sent();
+        }
+        Ok(())
+    }
+
+    /// The log has what the run said last.
+    pub(super) fn sent(&mut self) {
+        self.unsent = None;
+        if let Some(run) = &mut self.run {
+            run.appended();
+        }
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> LogError {
+    LogError::Unavailable { reason: format!("an event cannot be encoded: {error}") }
+}
+
+/// Everything after a place of the room's channel.
+pub(super) async fn read_tail(log: &dyn Log, state: &RoomState, from: ReadFrom) -> Result<Vec<Record>, LogError> {
+    let channel = state.room().channel().map_err(|refusal| LogError::Unavailable { reason: refusal.message })?;
+    let limit = ReadLimit { events: CATCH_UP_EVENTS, bytes: CATCH_UP_BYTES };
+    let mut tail = log.read(&channel, from, limit).await?;
+    while let Some(last) = tail.last() {
+        let more = log.read(&channel, ReadFrom::After(last.position), limit).await?;
+        if more.is_empty() {
+            break;
+        }
+        tail.extend(more);
+    }
+    Ok(tail)
+}
+
+/// A room's event, unless a version wrote it that this one does not know.
+pub(super) fn decode(record: &Record) -> Option<(RoomEvent, Timestamp)> {
+    match RoomEvent::decode(&record.json) {
+        Ok(decoded) => Some(decoded),
+        Err(error) => {
+            tracing::error!(position = %record.position, %error, "an event of a room cannot be read and is passed over");
+            None
+        }
+    }
+}
+
+/// What is left of a stream's age.
+pub(super) fn age_left(created_at: Timestamp) -> Duration {
+    let age = Timestamp::now().millis().saturating_sub(created_at.millis());
+    MAX_STREAM_AGE.saturating_sub(Duration::from_millis(age))
+}

@@ -1,0 +1,148 @@
+//! How an owner begins: the records, and the log's tail after what they include.
+
+use super::Owner;
+use super::append::{age_left, decode, read_tail};
+use crate::access::no_room;
+use crate::command::Command;
+use crate::fold::RoomState;
+use crate::registry::{Registry, Work};
+use antiphon_ai::agent::OnDisconnect;
+use antiphon_core::limits::{MAX_PROMPT_MESSAGES, ROOM_RETRY_LEAST};
+use antiphon_core::{ChannelName, LogError, ReadFrom, Refusal, RoomEvent};
+use antiphon_sql::StoredMessage;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// A room folded together, and whether the records are behind it in more than events.
+pub(super) struct Begun {
+    state: RoomState,
+    channel: ChannelName,
+    is_restored: bool,
+}
+
+/// Folds the room together.
+pub(super) async fn begin(registry: &Registry, room_id: &str) -> Result<Begun, Refusal> {
+    let loaded = registry.records.load(room_id, MAX_PROMPT_MESSAGES).await?.ok_or_else(no_room)?;
+    let mut state = RoomState::new(loaded, registry.vocabulary.clone());
+    let is_restored = fold_tail(registry, &mut state).await?;
+    Ok(Begun { channel: state.room().channel()?, state, is_restored })
+}
+
+impl Owner {
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        begun: Begun,
+        is_deleted: Arc<AtomicBool>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let Begun { state, channel, is_restored } = begun;
+        let head = state.head().and_then(|head| Some((head.message.stream_id.clone()?, head.answer.as_ref()?)));
+        let cut_off = head.and_then(|(stream_id, answer)| answer.started_at.map(|_| stream_id));
+        let expiry = |stored: &StoredMessage| {
+            Some((stored.message.stream_id.clone()?, Instant::now() + age_left(stored.message.created_at)))
+        };
+        let agent = state.room().agent_id.as_ref().and_then(|agent_id| registry.agents.get(agent_id));
+        let viewers = agent
+            .filter(|agent| agent.on_disconnect == OnDisconnect::CancelAfterLastViewer)
+            .map(|agent| (registry.viewers.watch(&channel), agent.viewer_grace));
+        is_deleted.store(state.is_deleted(), Ordering::Release);
+        Self {
+            channel,
+            took_over: state.open_count() > 0,
+            wants_projection: is_restored || state.unprojected() > 0,
+            expiries: state.open().filter_map(expiry).collect(),
+            phase: registry.phase.subscribe(),
+            registry,
+            state,
+            commands,
+            backlog: VecDeque::new(),
+            is_deleted,
+            run: None,
+            unsent: None,
+            stops: VecDeque::new(),
+            is_deleting: false,
+            is_pausing: false,
+            cut_off,
+            is_unsure: false,
+            blocked_until: None,
+            block_for: ROOM_RETRY_LEAST,
+            projecting: None,
+            waiters: HashMap::new(),
+            viewers,
+            unwatched_until: None,
+            counted: Work::default(),
+            idle_since: Instant::now(),
+        }
+    }
+
+    /// Tells clients that the streams that were left open are taken up again.
+    pub(super) async fn append_takeover(&mut self) -> Result<(), LogError> {
+        if self.state.open_count() == 0 {
+            return Ok(());
+        }
+        let reason = "the server that answered stopped, and this one goes on".to_owned();
+        self.append(&[RoomEvent::OwnerChanged { stream_id: self.cut_off.clone(), reason }.into()]).await
+    }
+
+    /// Whether the running stream is to be taken up as a further attempt.
+    pub(super) fn take_cut_off(&mut self, stream_id: &str) -> bool {
+        self.cut_off.take_if(|cut_off| cut_off == stream_id).is_some()
+    }
+}
+
+/// Folds in what the log has after the records; true where the two had to be brought together.
+async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<bool, Refusal> {
+    let log = registry.log.as_ref();
+    let (tail, may_repeat) = match read_tail(log, state, ReadFrom::After(state.position())).await {
+        Ok(tail) => (tail, false),
+        Err(error @ (LogError::Foreign | LogError::Expired | LogError::Future)) => {
+            // The log was replaced, restored or trimmed. The records keep what they have, and whatever the log has that
+            // they do not is added.
+            tracing::warn!(room_id = state.room().id, %error, "the records and the log differ");
+            let bounds = log.bounds(&state.room().channel()?).await?;
+            state.move_to(bounds.start);
+            (read_tail(log, state, ReadFrom::Start).await?, true)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for record in &tail {
+        let Some((event, at)) = decode(record) else { continue };
+        hold_what_it_changes(registry, state, &event, may_repeat).await?;
+        state.apply(&event, at, record.position);
+    }
+    if let Some(last) = tail.last() {
+        // An event that cannot be read still has its position.
+        state.pass(last.position);
+    }
+    Ok(may_repeat)
+}
+
+/// Takes the message that an event is about into memory where it is not: an interrupt may come long after its stream, and
+/// what the records know already must not be added again.
+async fn hold_what_it_changes(
+    registry: &Registry,
+    state: &mut RoomState,
+    event: &RoomEvent,
+    may_repeat: bool,
+) -> Result<(), Refusal> {
+    let room_id = state.room().id.clone();
+    let stored = match event {
+        RoomEvent::ArStreamInterrupt { stream_id, .. } if state.stream(stream_id).is_none() => {
+            registry.records.message_of_stream(&room_id, stream_id).await?
+        }
+        RoomEvent::MessageCreated { message, .. } if may_repeat && state.message(&message.id).is_none() => {
+            registry.records.message(&room_id, &message.id).await?
+        }
+        RoomEvent::ArMessageRequest { stream_id, .. } if may_repeat && state.stream(stream_id).is_none() => {
+            registry.records.message_of_stream(&room_id, stream_id).await?
+        }
+        _ => None,
+    };
+    if let Some(stored) = stored {
+        state.hold(stored);
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! A room's owner: the one task that appends to its channel, answers its callers and runs its streams.
+//!
+//! At most one append is under way at a time. While it is, a running stream's pieces gather, commands are taken in but
+//! not obeyed, and a stop drops the provider's call at once. So what a caller gets always includes every event that any
+//! client can have seen.
+
+mod append;
+mod delete;
+mod hold;
+mod load;
+mod project;
+mod read;
+mod say;
+mod stop;
+mod turn;
+
+use crate::access::no_room;
+use crate::command::{Command, Stop};
+use crate::fold::RoomState;
+use crate::registry::{Phase, Registry, Work, leaving};
+use crate::view::Reply;
+use antiphon_ai::run::{Run, Said};
+use antiphon_core::limits::ROOM_IDLE;
+use antiphon_core::{ChannelName, Position, StreamStatus};
+use antiphon_sql::RecordsError;
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// How soon an owner looks again whether it can leave, where a caller held it back.
+const LEAVE_AGAIN: Duration = Duration::from_millis(200);
+
+type Projecting = JoinHandle<(Position, Result<(), RecordsError>)>;
+
+struct Owner {
+    registry: Arc<Registry>,
+    channel: ChannelName,
+    state: RoomState,
+    commands: mpsc::Receiver<Command>,
+    /// Taken in, not yet obeyed.
+    backlog: VecDeque<Command>,
+    is_deleted: Arc<AtomicBool>,
+
+    run: Option<Run>,
+    /// What the run said and the log refused; the run waits meanwhile.
+    unsent: Option<Vec<Said>>,
+    /// Stops that took effect and that the log is to have as soon as it can.
+    stops: VecDeque<(String, Stop)>,
+    is_deleting: bool,
+    /// A pause is on its way into the log.
+    is_pausing: bool,
+    /// The stream that ran when the owner before this one stopped: it goes on as a further attempt.
+    cut_off: Option<String>,
+    /// Clients are to be told that this owner took over.
+    took_over: bool,
+
+    /// An append failed, so the log may have it or not.
+    is_unsure: bool,
+    blocked_until: Option<Instant>,
+    block_for: Duration,
+
+    projecting: Option<Projecting>,
+    wants_projection: bool,
+    waiters: HashMap<String, Vec<oneshot::Sender<Reply>>>,
+    /// When each open stream is too old.
+    expiries: HashMap<String, Instant>,
+    /// Present where an answer that nobody watches is to be cancelled, after that time.
+    viewers: Option<(watch::Receiver<usize>, Duration)>,
+    unwatched_until: Option<Instant>,
+    phase: watch::Receiver<Phase>,
+    counted: Work,
+    idle_since: Instant,
+}
+
+/// What an owner waited for.
+enum Turn {
+    Command(Option<Command>),
+    Projected((Position, Result<(), RecordsError>)),
+    Other,
+}
+
+/// Owns a room until it is idle, deleted or the process leaves.
+pub(crate) async fn own(
+    registry: Arc<Registry>,
+    room_id: String,
+    is_deleted: Arc<AtomicBool>,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    let refusal = match load::begin(&registry, &room_id).await {
+        Ok(begun) => {
+            let mut owner = Owner::new(registry.clone(), begun, is_deleted.clone(), commands);
+            owner.serve().await;
+            let refusal = if is_deleted.load(Ordering::Acquire) { no_room() } else { leaving() };
+            commands = std::mem::replace(&mut owner.commands, mpsc::channel(1).1);
+            refusal
+        }
+        Err(refusal) => refusal,
+    };
+    registry.forget(&room_id, &is_deleted);
+    commands.close();
+    while let Some(command) = commands.recv().await {
+        command.refuse(refusal.clone());
+    }
+}
+
+impl Owner {
+    async fn serve(&mut self) {
+        loop {
+            while let Some(command) = self.backlog.pop_front() {
+                self.idle_since = Instant::now();
+                self.obey(command).await;
+            }
+            self.look_at_viewers();
+            self.look_at_time();
+            if self.step().await {
+                continue;
+            }
+            self.count();
+            self.start_projecting();
+            if self.leaves().await {
+                return;
+            }
+            match self.wait().await {
+                Turn::Command(Some(command)) => self.take_in(command),
+                Turn::Command(None) => return,
+                Turn::Projected((through, result)) => self.projection_ended(through, result),
+                Turn::Other => {}
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        if self.state.is_deleted() {
+            return command.refuse(no_room());
+        }
+        // A caller that has gone away needs no answer.
+        match command {
+            Command::Touch(answer) => drop(answer.send(Ok(()))),
+            Command::Say(new, answer) => drop(answer.send(self.say(new).await)),
+            Command::Messages { limit, before, answer } => {
+                drop(answer.send(self.page(limit, before.as_deref()).await));
+            }
+            Command::Stop { stream_id, stop, asked_at, answer } => {
+                drop(answer.send(self.stop(&stream_id, stop, asked_at).await));
+            }
+            Command::Hold { stream_id, by, pause, answer } => {
+                drop(answer.send(self.hold(&stream_id, by, pause).await));
+            }
+            Command::Retry { stream_id, by, answer } => drop(answer.send(self.retry(&stream_id, by).await)),
+            Command::Stream { stream_id, answer } => drop(answer.send(self.view(&stream_id).await)),
+            Command::Wait { stream_id, answer } => self.wait_for(stream_id, answer).await,
+            Command::Delete { asked_at, answer } => drop(answer.send(self.delete(asked_at).await)),
+        }
+    }
+
+    /// A command has arrived. A stop of the running stream drops its provider's call before anything else is waited for.
+    fn take_in(&mut self, command: Command) {
+        match &command {
+            Command::Stop { stream_id, asked_at, .. } if self.runs(stream_id) => self.drop_call(*asked_at),
+            Command::Delete { asked_at, .. } => self.drop_call(*asked_at),
+            _ => {}
+        }
+        self.backlog.push_back(command);
+    }
+
+    fn runs(&self, stream_id: &str) -> bool {
+        self.run.as_ref().is_some_and(|run| run.stream_id() == stream_id)
+    }
+
+    fn drop_call(&mut self, asked_at: std::time::Instant) {
+        if let Some(run) = self.run.as_mut().filter(|run| !run.is_over()) {
+            run.stop();
+            self.registry.stop_latencies.stopped(asked_at.elapsed());
+        }
+    }
+
+    fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    fn is_paused(&self) -> bool {
+        let head = self.state.head().and_then(|head| head.answer.as_ref());
+        head.is_some_and(|answer| answer.status == StreamStatus::Paused)
+    }
+
+    /// Whether the run's provider is to be read.
+    fn may_advance(&self) -> bool {
+        self.unsent.is_none() && !self.is_unsure && !self.is_pausing && !self.is_paused()
+    }
+
+    fn wake_at(&self) -> Instant {
+        let idle = self.idle_since + ROOM_IDLE;
+        let idle = if self.state.is_deleted() || idle < Instant::now() { Instant::now() + LEAVE_AGAIN } else { idle };
+        let wants_log = self.owes() || (self.run.is_none() && self.state.open_count() > 0);
+        let blocked = if wants_log { self.blocked_until } else { None };
+        self.expiries.values().copied().chain(blocked).chain(self.unwatched_until).fold(idle, Instant::min)
+    }
+
+    async fn wait(&mut self) -> Turn {
+        let wake_at = self.wake_at();
+        let may_advance = self.may_advance();
+        let Self { commands, run, projecting, viewers, phase, .. } = self;
+        tokio::select! {
+            command = commands.recv() => Turn::Command(command),
+            () = advance(run), if may_advance => Turn::Other,
+            projected = join(projecting) => Turn::Projected(projected),
+            () = change_of(viewers) => Turn::Other,
+            _ = phase.changed() => Turn::Other,
+            () = tokio::time::sleep_until(wake_at) => Turn::Other,
+        }
+    }
+
+    /// Whether this owner is done, and has left the registry.
+    async fn leaves(&mut self) -> bool {
+        if self.phase() == Phase::Leaving {
+            self.run = None;
+            self.project_now().await;
+            return true;
+        }
+        let is_idle = self.state.open_count() == 0 && self.idle_since.elapsed() >= ROOM_IDLE;
+        if !(is_idle || self.state.is_deleted()) || self.owes() {
+            return false;
+        }
+        if self.state.unprojected() > 0 {
+            // Where that fails the log still has everything; only a deletion has to be in the room's list.
+            self.project_now().await;
+            if self.state.is_deleted() && self.state.unprojected() > 0 {
+                return false;
+            }
+        }
+        let has_left = self.registry.leave(&self.state.room().id, &self.commands);
+        if has_left && self.state.is_deleted() {
+            self.remove_later();
+        }
+        has_left
+    }
+
+    /// What time has brought: streams that are too old, answers that nobody watches, a log that may be tried again.
+    fn look_at_time(&mut self) {
+        let now = Instant::now();
+        self.blocked_until.take_if(|until| *until <= now);
+        if self.unwatched_until.take_if(|until| *until <= now).is_some() {
+            self.stop_all(|_| Some(Stop::Cancel));
+        }
+        if self.expiries.values().any(|expiry| *expiry <= now) {
+            let expired: Vec<String> =
+                self.expiries.extract_if(|_, expiry| *expiry <= now).map(|(stream_id, _)| stream_id).collect();
+            let message = "the answer took longer than the hour that it may take, waiting included".to_owned();
+            let stop = Stop::Fail { code: "expired", message };
+            self.stop_all(|stream_id| expired.iter().any(|expired| expired == stream_id).then(|| stop.clone()));
+        }
+    }
+
+    /// Starts, or forgets, the time for which an answer may go on unwatched.
+    fn look_at_viewers(&mut self) {
+        let Some((viewers, grace)) = &mut self.viewers else { return };
+        let is_unwatched = *viewers.borrow_and_update() == 0 && self.state.open_count() > 0;
+        self.unwatched_until = match self.unwatched_until {
+            _ if !is_unwatched => None,
+            None => Some(Instant::now() + *grace),
+            set => set,
+        };
+    }
+
+    /// Keeps the process's counts of streams.
+    fn count(&mut self) {
+        let is_running = self.run.as_ref().is_some_and(|run| !run.is_over()) && !self.is_paused();
+        self.counts(Work { open: self.state.open_count(), running: usize::from(is_running) });
+    }
+
+    fn counts(&mut self, now: Work) {
+        if now != self.counted {
+            let before = std::mem::replace(&mut self.counted, now);
+            self.registry.work.send_modify(|work| {
+                work.open = work.open + now.open - before.open;
+                work.running = work.running + now.running - before.running;
+            });
+        }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.counts(Work::default());
+        if self.viewers.take().is_some() {
+            self.registry.viewers.release(&self.channel);
+        }
+    }
+}
+
+async fn advance(run: &mut Option<Run>) {
+    match run {
+        Some(run) => run.advance().await,
+        None => pending().await,
+    }
+}
+
+async fn change_of(viewers: &mut Option<(watch::Receiver<usize>, Duration)>) {
+    match viewers {
+        // The count outlives every owner.
+        Some((viewers, _)) => drop(viewers.changed().await),
+        None => pending().await,
+    }
+}
+
+/// The projection under way, once it is done; a task that was aborted leaves things as they were.
+async fn join(projecting: &mut Option<Projecting>) -> (Position, Result<(), RecordsError>) {
+    match projecting {
+        None => pending().await,
+        Some(task) => match task.await {
+            Ok(done) => done,
+            Err(_) => pending().await,
+        },
+    }
+}

@@ -1,0 +1,51 @@
+//! Bringing the records up to date, beside the owner's other work.
+
+use super::{Owner, join};
+use crate::recovery;
+use antiphon_core::Position;
+use antiphon_sql::RecordsError;
+
+impl Owner {
+    /// Starts writing down what changed, where that is wanted and nothing is being written.
+    pub(super) fn start_projecting(&mut self) {
+        if !self.wants_projection || self.projecting.is_some() {
+            return;
+        }
+        self.wants_projection = false;
+        let records = self.registry.records.clone();
+        let projection = self.state.projection();
+        self.projecting = Some(tokio::spawn(async move {
+            let result = records.project(&projection).await;
+            (projection.position, result)
+        }));
+    }
+
+    /// A failure costs nothing but a longer fold at the next start: the log has everything.
+    pub(super) fn projection_ended(&mut self, through: Position, result: Result<(), RecordsError>) {
+        self.projecting = None;
+        match result {
+            Ok(()) => self.state.projected(through),
+            Err(error) => {
+                tracing::error!(channel = %self.channel, %error, "the room's records could not be brought up to date");
+            }
+        }
+    }
+
+    /// Brings the records up to date before anything else.
+    pub(super) async fn project_now(&mut self) {
+        if self.projecting.is_some() {
+            let (through, result) = join(&mut self.projecting).await;
+            self.projection_ended(through, result);
+        }
+        self.wants_projection = false;
+        let projection = self.state.projection();
+        let result = self.registry.records.project(&projection).await;
+        self.projection_ended(projection.position, result);
+    }
+
+    /// A deleted room's events and records go a little later.
+    pub(super) fn remove_later(&self) {
+        let removing = recovery::remove(self.registry.clone(), self.state.room().clone());
+        self.registry.spawn(Box::pin(removing));
+    }
+}

@@ -1,0 +1,12 @@
+//! Rooms on a log in memory that can fail, with models that say what the test says.
+
+mod crashes;
+mod deletion;
+mod full_disk;
+mod interleavings;
+mod interrupts;
+mod lifecycle;
+mod prompts;
+mod regular;
+mod viewers;
+mod world;

@@ -1,0 +1,216 @@
+//! The in-process model as a provider. It loads on a thread of its own: the server does not wait for it.
+
+use antiphon_ai::provider::{
+    CallEnd, CallOutcome, Piece, Prompt, Provider, ProviderFault, ProviderStatus, Turn, TurnRole,
+};
+use antiphon_core::Usage;
+use antiphon_core::limits::PROVIDER_HEADER_TIMEOUT;
+use antiphon_local::{ChatTurn, Finish, GenerateError, GenerateRequest, LocalModel, LocalOptions, Role};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use std::path::Path;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+
+/// Tokens of an answer where the agent says nothing: what a processor generates in well under a minute.
+const DEFAULT_ANSWER_TOKENS: usize = 512;
+/// How much chance is in an answer where the agent says nothing: small models wander off with more.
+const DEFAULT_TEMPERATURE: f64 = 0.2;
+
+/// Where loading stands.
+#[derive(Clone)]
+enum Loading {
+    UnderWay,
+    Loaded(LocalModel),
+    Failed,
+}
+
+struct LocalProvider {
+    file_name: String,
+    loading: watch::Receiver<Loading>,
+}
+
+/// A provider whose model is loaded in the background; calls wait for it.
+pub fn load_later(file: &Path) -> Arc<dyn Provider> {
+    let (loaded, loading) = watch::channel(Loading::UnderWay);
+    let path = file.to_owned();
+    let load = move || match LocalModel::load(&path, &LocalOptions::default()) {
+        Ok(model) => {
+            tracing::info!(file = %path.display(), "the local model is loaded");
+            loaded.send_replace(Loading::Loaded(model));
+        }
+        Err(error) => {
+            tracing::error!(file = %path.display(), %error, "the local model cannot be used");
+            loaded.send_replace(Loading::Failed);
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("local-model".into()).spawn(load) {
+        tracing::error!(%error, "the local model's thread cannot be started");
+    }
+    let file_name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Arc::new(LocalProvider { file_name, loading })
+}
+
+/// The model, once it is there.
+async fn model(mut loading: watch::Receiver<Loading>) -> Result<LocalModel, ProviderFault> {
+    let settled = loading.wait_for(|loading| !matches!(loading, Loading::UnderWay));
+    match tokio::time::timeout(PROVIDER_HEADER_TIMEOUT, settled).await {
+        Ok(Ok(loading)) => match &*loading {
+            Loading::Loaded(model) => Ok(model.clone()),
+            _ => Err(fault("provider_error", "The model cannot be used.", "it could not be loaded", false)),
+        },
+        Ok(Err(_)) => Err(fault("provider_error", "The model cannot be used.", "its loader is gone", false)),
+        Err(_) => Err(fault("provider_timeout", "The model is still being loaded.", "loading takes long", true)),
+    }
+}
+
+fn fault(code: &'static str, message: &str, detail: impl Into<String>, retryable: bool) -> ProviderFault {
+    ProviderFault { code, message: message.to_owned(), detail: detail.into(), retryable, retry_after: None }
+}
+
+fn request_of(prompt: Prompt) -> GenerateRequest {
+    let mut messages = Vec::with_capacity(prompt.turns.len() + 1);
+    if !prompt.system.is_empty() {
+        messages.push(ChatTurn { role: Role::System, content: prompt.system });
+    }
+    messages.extend(prompt.turns.into_iter().map(|Turn { role, content }| {
+        let role = match role {
+            TurnRole::User => Role::User,
+            TurnRole::Assistant => Role::Assistant,
+        };
+        ChatTurn { role, content }
+    }));
+    GenerateRequest {
+        messages,
+        continue_from: prompt.partial,
+        max_tokens: prompt.max_tokens.map_or(DEFAULT_ANSWER_TOKENS, |tokens| tokens as usize),
+        temperature: prompt.temperature.unwrap_or(DEFAULT_TEMPERATURE),
+        seed: rand::random(),
+    }
+}
+
+fn failed(fault: ProviderFault) -> Piece {
+    Piece::End(CallEnd { outcome: CallOutcome::Failed(fault), finish_reason: None, usage: None })
+}
+
+fn piece_of(piece: antiphon_local::Piece) -> Piece {
+    match piece {
+        antiphon_local::Piece::Waiting { place } => Piece::Waiting { place },
+        antiphon_local::Piece::Text(text) => Piece::Text(text),
+        antiphon_local::Piece::End { finish, prompt_tokens, completion_tokens } => {
+            let finish_reason = match finish {
+                Finish::Stop => "stop",
+                Finish::Length => "length",
+            };
+            let (prompt_tokens, completion_tokens) = (prompt_tokens as u64, completion_tokens as u64);
+            Piece::End(CallEnd {
+                outcome: CallOutcome::Complete,
+                finish_reason: Some(finish_reason.to_owned()),
+                usage: Some(Usage {
+                    prompt_tokens,
+                    completion_tokens,
+                    total_tokens: prompt_tokens + completion_tokens,
+                }),
+            })
+        }
+        antiphon_local::Piece::Failed(error) => failed(fault_of(&error)),
+    }
+}
+
+fn fault_of(error: &GenerateError) -> ProviderFault {
+    let detail = error.to_string();
+    match error {
+        GenerateError::QueueFull { .. } => {
+            fault("provider_refused", "Too many are waiting for the model: try again.", detail, true)
+        }
+        GenerateError::PromptTooLong { .. } => {
+            fault("provider_refused", "The message is too long for this model.", detail, false)
+        }
+        GenerateError::Prompt(_) => fault("provider_refused", "The model does not take this prompt.", detail, false),
+        GenerateError::Internal => fault("provider_error", "The model failed.", detail, true),
+    }
+}
+
+/// The pieces of a call; ends without an end where the model broke off.
+fn pieces(pieces: mpsc::Receiver<antiphon_local::Piece>) -> BoxStream<'static, Piece> {
+    stream::unfold(pieces, |mut pieces| async move {
+        let piece = pieces.recv().await?;
+        Some((piece_of(piece), pieces))
+    })
+    .boxed()
+}
+
+#[async_trait::async_trait]
+impl Provider for LocalProvider {
+    fn stream(&self, prompt: Prompt) -> BoxStream<'static, Piece> {
+        let loading = self.loading.clone();
+        let call = async move {
+            match model(loading).await {
+                Ok(model) => pieces(model.generate(request_of(prompt))),
+                Err(fault) => stream::iter([failed(fault)]).boxed(),
+            }
+        };
+        stream::once(call).flatten().boxed()
+    }
+
+    async fn whole(&self, prompt: Prompt) -> (String, CallEnd) {
+        let mut answer = String::new();
+        let mut call = self.stream(prompt);
+        while let Some(piece) = call.next().await {
+            match piece {
+                Piece::Text(text) => answer.push_str(&text),
+                Piece::End(end) => return (answer, end),
+                Piece::Waiting { .. } => {}
+            }
+        }
+        let outcome = CallOutcome::Truncated { detail: "the model's thread ended".to_owned() };
+        (answer, CallEnd { outcome, finish_reason: None, usage: None })
+    }
+
+    fn can_continue(&self) -> bool {
+        true
+    }
+
+    fn status(&self) -> ProviderStatus {
+        let status = ProviderStatus {
+            kind: "local",
+            simulated: false,
+            file: Some(self.file_name.clone()),
+            ..ProviderStatus::default()
+        };
+        match &*self.loading.borrow() {
+            Loading::Loaded(model) => {
+                let description = model.describe();
+                ProviderStatus {
+                    ready: true,
+                    sha256: description.sha256,
+                    tokens_per_second: description.tokens_per_second,
+                    context_tokens: Some(description.context_tokens),
+                    ..status
+                }
+            }
+            Loading::UnderWay | Loading::Failed => status,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use antiphon_ai::provider::CallOutcome;
+
+    #[tokio::test]
+    async fn a_file_that_is_no_model_is_never_ready_and_its_calls_fail() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.gguf");
+        std::fs::write(&file, b"no model").unwrap();
+        let provider = load_later(&file);
+        let (text, end) = provider.whole(Prompt::default()).await;
+        assert!(text.is_empty());
+        assert!(
+            matches!(end.outcome, CallOutcome::Failed(fault) if fault.code == "provider_error" && !fault.retryable)
+        );
+        let status = provider.status();
+        assert_eq!((status.kind, status.ready, status.file.as_deref()), ("local", false, Some("model.gguf")));
+    }
+}

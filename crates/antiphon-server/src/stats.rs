@@ -1,0 +1,97 @@
+//! The numbers of this process, for `GET /api/realtime/stats` and `/metrics`.
+
+use antiphon_core::Log;
+use antiphon_hub::Hub;
+use antiphon_rooms::Rooms;
+use antiphon_transport::http::{CancelStats, ChannelStats, LatencyStats, RealtimeStats, SseStats, WebSocketStats};
+use antiphon_transport::live::LiveGauges;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Where the numbers come from.
+#[derive(Clone)]
+pub struct Sources {
+    /// Subscriptions and latencies.
+    pub hub: Arc<Hub>,
+    /// Connections.
+    pub gauges: Arc<LiveGauges>,
+    /// Streams.
+    pub rooms: Arc<Rooms>,
+    /// Whether it takes events.
+    pub log: Arc<dyn Log>,
+}
+
+impl Sources {
+    /// The numbers now.
+    pub fn realtime(&self) -> RealtimeStats {
+        let counts = self.hub.counts();
+        let hops = self.hub.hops();
+        RealtimeStats {
+            status: if self.log.health().is_ok() { "healthy" } else { "degraded" }.to_owned(),
+            sse: SseStats {
+                total_connections: self.gauges.sse_connections.load(Ordering::Relaxed),
+                total_events: self.gauges.sse_events.load(Ordering::Relaxed),
+                clients: Vec::new(),
+            },
+            websocket: WebSocketStats {
+                total_connections: self.gauges.websocket_connections.load(Ordering::Relaxed),
+                total_events: self.gauges.websocket_events.load(Ordering::Relaxed),
+            },
+            channels: ChannelStats {
+                is_connected: true,
+                active_channels: counts.channels.len(),
+                total_subscriptions: counts.channels.iter().map(|(_, subscriptions)| subscriptions).sum(),
+                redis_subscriptions: 0,
+                channels: counts.channels.into_iter().map(|(name, _)| name).collect(),
+            },
+            latency: LatencyStats {
+                provider_to_log: hops.provider_to_log.summary().into(),
+                log_to_hub: hops.log_to_hub.summary().into(),
+                hub_to_socket: hops.hub_to_socket.summary().into(),
+            },
+            cancel: self.cancel(),
+        }
+    }
+
+    fn cancel(&self) -> CancelStats {
+        let stops = self.rooms.stop_latencies();
+        let millis = |latency: Duration| latency.as_secs_f64() * 1_000.0;
+        CancelStats {
+            p50: millis(stops.p50),
+            p99: millis(stops.p99),
+            chunks_after: stops.chunks_after,
+            count: stops.count,
+        }
+    }
+
+    /// The metrics now, in Prometheus' text format.
+    pub fn prometheus(&self, handle: &PrometheusHandle) -> String {
+        let stats = self.realtime();
+        let gauge = |name: &'static str, value: f64| metrics::gauge!(name).set(value);
+        gauge("antiphon_up", 1.0);
+        gauge("antiphon_log_healthy", if stats.status == "healthy" { 1.0 } else { 0.0 });
+        gauge("antiphon_websocket_connections", stats.websocket.total_connections as f64);
+        gauge("antiphon_sse_connections", stats.sse.total_connections as f64);
+        gauge("antiphon_channels", stats.channels.active_channels as f64);
+        gauge("antiphon_subscriptions", stats.channels.total_subscriptions as f64);
+        gauge("antiphon_open_streams", self.rooms.open_streams() as f64);
+        metrics::counter!("antiphon_events_written_total", "transport" => "websocket")
+            .absolute(stats.websocket.total_events);
+        metrics::counter!("antiphon_events_written_total", "transport" => "sse").absolute(stats.sse.total_events);
+        let hops = [
+            ("provider_to_log", stats.latency.provider_to_log),
+            ("log_to_hub", stats.latency.log_to_hub),
+            ("hub_to_socket", stats.latency.hub_to_socket),
+        ];
+        for (hop, latency) in hops {
+            metrics::gauge!("antiphon_hop_seconds", "hop" => hop, "quantile" => "0.5").set(latency.p50 / 1_000.0);
+            metrics::gauge!("antiphon_hop_seconds", "hop" => hop, "quantile" => "0.99").set(latency.p99 / 1_000.0);
+        }
+        gauge("antiphon_stop_seconds_p99", stats.cancel.p99 / 1_000.0);
+        metrics::counter!("antiphon_stops_total").absolute(stats.cancel.count);
+        metrics::counter!("antiphon_chunks_after_stop_total").absolute(stats.cancel.chunks_after);
+        handle.render()
+    }
+}

@@ -1,0 +1,386 @@
+//! The commit thread: takes what is pending, writes and syncs it together, then shows and acknowledges it.
+//!
+//! It is the only writer of the store, so numbers, ids and trims need no further locks.
+
+use super::channels::{Channel, Tail};
+use super::shared::{Fault, Shared};
+use super::store::{Batch, Store};
+use super::stored::{EventIdRow, Header, encode_record};
+use super::{space, unavailable};
+use crate::edge::Edge;
+use antiphon_core::limits::{GROUP_COMMIT_APPENDS, GROUP_COMMIT_BYTES, MAX_EVENT_IDS};
+use antiphon_core::{ChannelName, Event, LogError, Position, Record, Timestamp};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the commit thread is asked.
+pub enum Command {
+    /// Append events.
+    Append(Append),
+    /// Forget events.
+    Trim(Trim),
+    /// Try to open the store again, if it has failed.
+    Reopen,
+    /// Finish, sync, mark the folder as closed and let go of it.
+    Close(oneshot::Sender<Result<(), LogError>>),
+}
+
+/// Where an append's positions go.
+pub type Answer = oneshot::Sender<Result<Vec<Position>, LogError>>;
+
+/// Events to append together.
+pub struct Append {
+    /// Where.
+    pub channel: ChannelName,
+    /// What; not empty, and within the limits.
+    pub events: Vec<Event>,
+    /// Told the positions.
+    pub answer: Answer,
+}
+
+/// Events to forget, prepared by who asks.
+pub struct Trim {
+    /// Where.
+    pub channel: ChannelName,
+    /// The last trimmed event when this was prepared; nothing is done if it has moved.
+    pub after: u64,
+    /// The last event to forget.
+    pub through: Edge,
+    /// The event ids of the forgotten events, with their numbers.
+    pub event_ids: Vec<(String, u64)>,
+    /// Told when it is on disk; false if nothing was done.
+    pub answer: oneshot::Sender<Result<bool, LogError>>,
+}
+
+/// The commit thread's state.
+pub struct Committer {
+    shared: Arc<Shared>,
+    queue: mpsc::Receiver<Command>,
+    next_address: u64,
+    next_channel: u64,
+    scratch: Vec<u8>,
+}
+
+/// What a group of appends adds up to.
+struct Group<'a> {
+    batch: Batch<'a>,
+    answers: Vec<(Answer, Vec<Position>)>,
+    records: Vec<Record>,
+    touched: Vec<Arc<Channel>>,
+    /// Event ids of this group, which the store does not have yet.
+    event_ids: HashMap<(u64, String), Edge>,
+    logged_millis: u64,
+}
+
+impl Committer {
+    /// A thread's state; `next_channel` is the first channel id that was never used.
+    pub fn new(shared: Arc<Shared>, queue: mpsc::Receiver<Command>, next_channel: u64) -> Self {
+        Self { shared, queue, next_address: 1, next_channel, scratch: Vec::new() }
+    }
+
+    /// Serves the queue until it is closed or a close was asked for.
+    pub fn run(mut self) {
+        let mut appends = Vec::new();
+        while let Some(mut command) = self.queue.blocking_recv() {
+            loop {
+                command = match command {
+                    Command::Append(append) => match self.gather(append, &mut appends) {
+                        Some(next) => next,
+                        None => break,
+                    },
+                    Command::Trim(trim) => {
+                        self.trim(trim);
+                        break;
+                    }
+                    Command::Reopen => {
+                        self.reopen();
+                        break;
+                    }
+                    Command::Close(answer) => {
+                        // Nobody waits any more if this cannot be told.
+                        let _ = answer.send(self.shared.close());
+                        return;
+                    }
+                };
+            }
+        }
+        if let Err(error) = self.shared.close() {
+            tracing::error!(%error, "the log could not be closed in order");
+        }
+    }
+
+    /// Commits an append with those that wait behind it; returns the first command that is something else.
+    fn gather(&mut self, first: Append, appends: &mut Vec<Append>) -> Option<Command> {
+        let bytes_of = |append: &Append| append.events.iter().map(|event| event.json.len()).sum::<usize>();
+        let mut bytes = bytes_of(&first);
+        let mut other = None;
+        appends.push(first);
+        while appends.len() < GROUP_COMMIT_APPENDS && bytes < GROUP_COMMIT_BYTES {
+            match self.queue.try_recv() {
+                Ok(Command::Append(append)) => {
+                    bytes += bytes_of(&append);
+                    appends.push(append);
+                }
+                Ok(command) => {
+                    other = Some(command);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self.append(appends);
+        other
+    }
+
+    fn append(&mut self, appends: &mut Vec<Append>) {
+        let shared = self.shared.clone();
+        let store = space::check(&shared.folder, shared.reserve).and_then(|()| shared.store());
+        let store = match store {
+            Ok(store) => store,
+            Err(error) => {
+                for append in appends.drain(..) {
+                    let _ = append.answer.send(Err(error.clone()));
+                }
+                return;
+            }
+        };
+        let mut group = Group {
+            batch: store.batch(2 * appends.len()),
+            answers: Vec::with_capacity(appends.len()),
+            records: Vec::with_capacity(appends.len()),
+            touched: Vec::new(),
+            event_ids: HashMap::new(),
+            logged_millis: Timestamp::now().millis(),
+        };
+        for Append { channel, events, answer } in appends.drain(..) {
+            match self.add(&store, &mut group, &channel, events) {
+                Ok(positions) => group.answers.push((answer, positions)),
+                Err(error) => drop(answer.send(Err(error))),
+            }
+        }
+        self.commit(group);
+        drop(store);
+        if shared.has_failed() {
+            self.reopen();
+        }
+    }
+
+    /// Adds one append to the group. Fails before it has changed anything.
+    fn add(
+        &mut self,
+        store: &Store,
+        group: &mut Group<'_>,
+        name: &ChannelName,
+        events: Vec<Event>,
+    ) -> Result<Vec<Position>, LogError> {
+        let channel = self.shared.channel(store, name)?;
+        let mut tail = channel.tail.lock();
+        let known = self.known_event_ids(store, &channel, &mut tail, &events)?;
+        if !tail.is_touched {
+            tail.is_touched = true;
+            group.touched.push(channel.clone());
+        }
+        let id = channel.id().unwrap_or_else(|| {
+            let id = self.next_channel;
+            self.next_channel += 1;
+            channel.set_id(id);
+            group.batch.put_channel(name, id, Edge::default());
+            group.batch.put_next_channel(self.next_channel);
+            id
+        });
+        let address = self.next_address;
+        self.next_address += 1;
+        let mut positions = Vec::with_capacity(events.len());
+        for (index, event) in events.into_iter().enumerate() {
+            let event_id = event.event_id.as_deref();
+            let had = event_id.and_then(|event_id| {
+                known.get(index).copied().flatten().or_else(|| group.event_ids.get(&(id, event_id.to_owned())).copied())
+            });
+            if let Some(had) = had {
+                positions.push(channel.origin.position(&had));
+                continue;
+            }
+            let edge = Edge {
+                number: tail.end.number + 1,
+                epoch: self.shared.epoch,
+                address,
+                index: u16::try_from(index).unwrap_or(u16::MAX),
+                total_bytes: tail.end.total_bytes + event.json.len() as u64,
+            };
+            tail.end = edge;
+            let header = Header { edge, kind: event.kind, logged_millis: group.logged_millis, event_id };
+            encode_record(&mut self.scratch, &header, &event.json);
+            group.batch.put_record(id, edge.number, &self.scratch);
+            if let Some(event_id) = event.event_id {
+                remember_event_id(store, group, &mut tail, id, event_id, edge);
+            }
+            let position = channel.origin.position(&edge);
+            positions.push(position);
+            group.records.push(Record {
+                channel: name.clone(),
+                position,
+                kind: event.kind,
+                json: event.json,
+                provider_at: event.provider_at,
+                logged_at: None,
+            });
+        }
+        Ok(positions)
+    }
+
+    /// Where the store has the events whose ids it knows; empty if none has an id.
+    fn known_event_ids(
+        &self,
+        store: &Store,
+        channel: &Channel,
+        tail: &mut Tail,
+        events: &[Event],
+    ) -> Result<Vec<Option<Edge>>, LogError> {
+        if events.iter().all(|event| event.event_id.is_none()) {
+            return Ok(Vec::new());
+        }
+        let Some(id) = channel.id() else {
+            tail.ordinal = Some(0);
+            return Ok(Vec::new());
+        };
+        if tail.ordinal.is_none() {
+            tail.ordinal = Some(store.last_ordinal(id)?);
+        }
+        let look_up = |event: &Event| match &event.event_id {
+            Some(event_id) => Ok(store.event_id(id, event_id)?.map(|row| row.edge)),
+            None => Ok(None),
+        };
+        events.iter().map(look_up).collect()
+    }
+
+    /// Writes the group, then shows it, hands it on and acknowledges it, in this order.
+    fn commit(&mut self, group: Group<'_>) {
+        let Group { batch, answers, mut records, touched, .. } = group;
+        let written = if records.is_empty() { Ok(()) } else { batch.commit(self.shared.is_synced) };
+        if let Err(error) = written {
+            let failed = records.iter().map(|record| (record.channel.clone(), record.position.number)).collect();
+            let refusal = self.shared.fail(&error, failed);
+            for channel in touched {
+                *channel.tail.lock() = Tail { end: channel.visible().end, ..Tail::default() };
+            }
+            for (answer, _) in answers {
+                let _ = answer.send(Err(refusal.clone()));
+            }
+            return;
+        }
+        for channel in touched {
+            let mut tail = channel.tail.lock();
+            tail.is_touched = false;
+            channel.show_end(tail.end);
+            drop(tail);
+            self.shared.overdue.note(&channel);
+        }
+        if !records.is_empty() {
+            let logged_at = Some(Instant::now());
+            records.iter_mut().for_each(|record| record.logged_at = logged_at);
+            (self.shared.on_commit)(&records);
+        }
+        for (answer, positions) in answers {
+            // Who dropped its append does not want to know.
+            let _ = answer.send(Ok(positions));
+        }
+    }
+
+    fn trim(&mut self, trim: Trim) {
+        let Trim { channel, after, through, event_ids, answer } = trim;
+        let result = self.try_trim(&channel, after, through, event_ids);
+        let _ = answer.send(result);
+        if self.shared.has_failed() {
+            self.reopen();
+        }
+    }
+
+    fn try_trim(
+        &self,
+        name: &ChannelName,
+        after: u64,
+        through: Edge,
+        event_ids: Vec<(String, u64)>,
+    ) -> Result<bool, LogError> {
+        // Trimming is what makes room, so it may use half of what appends leave free.
+        space::check(&self.shared.folder, self.shared.reserve / 2)?;
+        let store = self.shared.store()?;
+        let channel = self.shared.channel(&store, name)?;
+        let Some(id) = channel.id() else { return Ok(false) };
+        if channel.visible().start.number != after {
+            return Ok(false);
+        }
+        let mut batch = store.batch(event_ids.len() + 1_024);
+        for number in after + 1..=through.number {
+            batch.remove_record(id, number);
+        }
+        for (event_id, number) in event_ids {
+            // The id may belong to a later event by now, if it was forgotten in between.
+            if let Some(row) = store.event_id(id, &event_id)?.filter(|row| row.edge.number == number) {
+                batch.remove_event_id(id, &event_id, row.ordinal);
+            }
+        }
+        batch.put_channel(name, id, through);
+        // Readers must not look for what is being removed: an expired position is right even if the removal fails.
+        channel.show_start(through);
+        batch.commit(self.shared.is_synced).map_err(|error| self.shared.fail(&error, Vec::new()))?;
+        Ok(true)
+    }
+
+    /// Opens the store anew after it has failed, and takes back what it may have kept of the group that was refused.
+    fn reopen(&mut self) {
+        let Some(Fault { refused, .. }) = self.shared.fault() else { return };
+        if let Err(error) = space::check(&self.shared.folder, self.shared.reserve) {
+            return self.shared.explain(&error);
+        }
+        let reopened = self.shared.reopen_store().and_then(|store| {
+            withdraw(&store, &refused)?;
+            self.next_channel = self.next_channel.max(store.next_channel()?);
+            Ok(store)
+        });
+        match reopened {
+            Ok(store) => {
+                self.shared.channels.forget_all();
+                self.shared.recover(store);
+                tracing::info!(folder = %self.shared.folder.display(), "the log was opened again after a fault");
+            }
+            Err(error) => self.shared.explain(&error),
+        }
+    }
+}
+
+/// Remembers an event id, and forgets the channel's oldest where there are too many.
+fn remember_event_id(store: &Store, group: &mut Group<'_>, tail: &mut Tail, id: u64, event_id: String, edge: Edge) {
+    let ordinal = tail.ordinal.unwrap_or(0) + 1;
+    tail.ordinal = Some(ordinal);
+    group.batch.put_event_id(id, &event_id, EventIdRow { edge: Edge { total_bytes: 0, ..edge }, ordinal });
+    if let Some(oldest) = ordinal.checked_sub(MAX_EVENT_IDS as u64).filter(|oldest| *oldest > 0) {
+        // Not found: trimmed already, or of this very group; then it is forgotten with its event.
+        if let Ok(Some(oldest_id)) = store.event_id_of_ordinal(id, oldest) {
+            group.batch.remove_event_id(id, &oldest_id, oldest);
+        }
+    }
+    group.event_ids.insert((id, event_id), edge);
+}
+
+/// Removes the events of a refused group, which the store may have written nevertheless.
+fn withdraw(store: &Store, refused: &[(ChannelName, u64)]) -> Result<(), LogError> {
+    let mut batch = store.batch(refused.len());
+    for (name, number) in refused {
+        let Some(row) = store.channel_row(name)? else { continue };
+        let mut event_id = None;
+        store.scan(name, row.id, (*number, *number), |header, _| {
+            event_id = header.event_id.map(str::to_owned);
+            false
+        })?;
+        batch.remove_record(row.id, *number);
+        if let Some(event_id) = event_id
+            && let Some(found) = store.event_id(row.id, &event_id)?.filter(|found| found.edge.number == *number)
+        {
+            batch.remove_event_id(row.id, &event_id, found.ordinal);
+        }
+    }
+    batch.commit(true).map_err(unavailable)
+}

@@ -1,0 +1,227 @@
+//! The engine "memory": a window of each channel, gone with the process and never durable.
+
+mod window;
+
+use crate::edge::Origin;
+use crate::{NamespaceTable, size};
+use antiphon_core::limits::{MEMORY_LOG_BYTES, MEMORY_LOG_CHANNELS};
+use antiphon_core::{
+    Bounds, ChannelName, Event, Log, LogError, OnCommit, Position, ReadFrom, ReadLimit, Record, Timestamp,
+};
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use window::Window;
+
+/// The log in memory. Every start is another log: its positions are foreign to the next one.
+///
+/// Besides the bounds of each namespace there is one over all channels; the oldest events go first.
+pub struct MemoryLog {
+    namespaces: NamespaceTable,
+    incarnation: u32,
+    /// Tells apart two logs that were started within a second.
+    epoch: u32,
+    on_commit: OnCommit,
+    /// Held from an append to the end of its `on_commit`, so that the log's order is the order of the calls. Readers do
+    /// not need it.
+    order: Mutex<()>,
+    windows: Mutex<Windows>,
+}
+
+#[derive(Default)]
+struct Windows {
+    by_channel: HashMap<ChannelName, Window>,
+    /// Events over all channels in the order of their appending, for dropping the oldest; some may be gone already.
+    oldest: VecDeque<(ChannelName, u64)>,
+    bytes: usize,
+    appends: u64,
+}
+
+impl MemoryLog {
+    /// An empty log. `on_commit` is told of every record, on the appending thread.
+    pub fn new(namespaces: NamespaceTable, on_commit: OnCommit) -> Self {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self {
+            namespaces,
+            incarnation: u32::try_from(started.as_secs()).unwrap_or(u32::MAX),
+            epoch: started.subsec_nanos().max(1),
+            on_commit,
+            order: Mutex::new(()),
+            windows: Mutex::default(),
+        }
+    }
+
+    /// Trims every channel to its namespace's bounds now; otherwise a channel is trimmed when it is used.
+    pub fn enforce_retention_now(&self) {
+        let mut windows = self.windows.lock();
+        let now_millis = Timestamp::now().millis();
+        let Windows { by_channel, bytes, .. } = &mut *windows;
+        *bytes = 0;
+        for window in by_channel.values_mut() {
+            window.enforce(now_millis);
+            *bytes += window.bytes();
+        }
+    }
+
+    fn with_window<T>(&self, channel: &ChannelName, run: impl FnOnce(&mut Window) -> T) -> T {
+        let mut windows = self.windows.lock();
+        let now_millis = Timestamp::now().millis();
+        let Windows { by_channel, bytes, .. } = &mut *windows;
+        let Some(window) = by_channel.get_mut(channel) else { return run(&mut self.window(channel)) };
+        *bytes -= window.bytes();
+        window.enforce(now_millis);
+        let result = run(window);
+        *bytes += window.bytes();
+        result
+    }
+
+    fn window(&self, channel: &ChannelName) -> Window {
+        Window::new(Origin::new(channel, self.incarnation), self.namespaces.settings(channel.namespace()).keep)
+    }
+}
+
+impl Windows {
+    /// Appends to a window; gives the position of each event, and the records that are new.
+    fn append(
+        &mut self,
+        channel: &ChannelName,
+        events: Vec<Event>,
+        epoch: u32,
+        window: impl FnOnce() -> Window,
+    ) -> (Vec<Position>, Vec<Record>) {
+        let Self { by_channel, oldest, bytes, appends } = self;
+        *appends += 1;
+        let window = by_channel.entry(channel.clone()).or_insert_with(window);
+        *bytes -= window.bytes();
+        let now_millis = Timestamp::now().millis();
+        let logged_at = Some(Instant::now());
+        let (mut positions, mut records) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
+        for (index, event) in events.into_iter().enumerate() {
+            if let Some(had) = event.event_id.as_deref().and_then(|event_id| window.position_of(event_id)) {
+                positions.push(had);
+                continue;
+            }
+            let Event { kind, json, event_id, provider_at } = event;
+            let index = u16::try_from(index).unwrap_or(u16::MAX);
+            let (edge, position) = window.next(epoch, *appends, index, json.len());
+            let record = Record { channel: channel.clone(), position, kind, json, provider_at, logged_at };
+            positions.push(position);
+            records.push(record.clone());
+            // What is kept is what a reader gets: without the times that only a fresh record has.
+            window.push(edge, now_millis, event_id, Record { provider_at: None, logged_at: None, ..record });
+            oldest.push_back((channel.clone(), edge.number));
+        }
+        window.enforce(now_millis);
+        *bytes += window.bytes();
+        (positions, records)
+    }
+
+    /// Drops the oldest events of all until the bounds over all channels hold.
+    fn shrink(&mut self) {
+        let Self { by_channel, oldest, bytes, .. } = self;
+        while let Some((channel, number)) = oldest.front() {
+            let is_gone = by_channel.get(channel).is_none_or(|window| window.extent().start.number >= *number);
+            if !is_gone && *bytes <= MEMORY_LOG_BYTES && by_channel.len() <= MEMORY_LOG_CHANNELS {
+                break;
+            }
+            if let Some(window) = by_channel.get_mut(channel).filter(|_| !is_gone) {
+                *bytes -= window.bytes();
+                window.drop_oldest();
+                *bytes += window.bytes();
+            }
+            // A forgotten channel begins again at number 1; addresses tell its new events from the old ones.
+            let is_empty = by_channel.get(channel).is_some_and(|window| window.extent().start == window.extent().end);
+            if is_empty && by_channel.len() > MEMORY_LOG_CHANNELS {
+                by_channel.remove(channel);
+            }
+            oldest.pop_front();
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Log for MemoryLog {
+    async fn append(&self, channel: &ChannelName, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
+        size::check(&events)?;
+        let _order = self.order.lock();
+        let (positions, records) = {
+            let mut windows = self.windows.lock();
+            let appended = windows.append(channel, events, self.epoch, || self.window(channel));
+            windows.shrink();
+            appended
+        };
+        if !records.is_empty() {
+            (self.on_commit)(&records);
+        }
+        Ok(positions)
+    }
+
+    async fn read(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
+        self.with_window(channel, |window| window.read(from, limit))
+    }
+
+    async fn bounds(&self, channel: &ChannelName) -> Result<Bounds, LogError> {
+        let origin = Origin::new(channel, self.incarnation);
+        Ok(self.with_window(channel, |window| origin.bounds(&window.extent())))
+    }
+
+    async fn trim(&self, channel: &ChannelName, through: Position) -> Result<(), LogError> {
+        self.with_window(channel, |window| window.trim(&through))
+    }
+
+    fn is_durable(&self, _namespace: &str) -> bool {
+        false
+    }
+
+    fn health(&self) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use antiphon_core::{EventKind, NamespaceSettings, Retention};
+    use bytes::Bytes;
+    use std::sync::Arc;
+
+    fn event(bytes: usize) -> Event {
+        let json = Bytes::from(format!("{{\"x\":\"{}\"}}", "x".repeat(bytes)));
+        Event { kind: EventKind::Plain, json, event_id: None, provider_at: None }
+    }
+
+    #[tokio::test]
+    async fn all_channels_together_are_bounded_and_the_oldest_events_go_first() {
+        let keep = Retention { events: None, age: None, bytes: None };
+        let settings = HashMap::from([("jobs".to_owned(), NamespaceSettings { keep, ephemeral: true })]);
+        let log = MemoryLog::new(NamespaceTable::new(settings), Arc::new(|_| {}));
+        let first = ChannelName::parse("jobs:first").unwrap();
+        let second = ChannelName::parse("jobs:second").unwrap();
+        log.append(&first, vec![event(1), event(1)]).await.unwrap();
+        let large = 4_000_000;
+        for _ in 0..MEMORY_LOG_BYTES / large + 1 {
+            log.append(&second, vec![event(large)]).await.unwrap();
+        }
+        assert!(log.windows.lock().bytes <= MEMORY_LOG_BYTES);
+        let bounds = log.bounds(&first).await.unwrap();
+        assert_eq!((bounds.start.number, bounds.end.number), (2, 2));
+        assert!(log.bounds(&second).await.unwrap().start.number >= 1);
+        assert!(log.windows.lock().oldest.len() <= MEMORY_LOG_BYTES / large + 1);
+    }
+
+    #[tokio::test]
+    async fn channels_are_bounded_and_a_forgotten_one_does_not_accept_its_old_positions() {
+        let log = MemoryLog::new(NamespaceTable::default(), Arc::new(|_| {}));
+        let first = ChannelName::parse("jobs:first").unwrap();
+        let old = log.append(&first, vec![event(1)]).await.unwrap()[0];
+        for number in 0..MEMORY_LOG_CHANNELS {
+            let channel = ChannelName::new("jobs", &number.to_string()).unwrap();
+            log.append(&channel, vec![event(1)]).await.unwrap();
+        }
+        assert!(log.windows.lock().by_channel.len() <= MEMORY_LOG_CHANNELS);
+        let limit = ReadLimit { events: 1, bytes: 1 };
+        assert_eq!(log.read(&first, ReadFrom::After(old), limit).await.unwrap_err(), LogError::Future);
+        log.append(&first, vec![event(1)]).await.unwrap();
+        assert_eq!(log.read(&first, ReadFrom::After(old), limit).await.unwrap_err(), LogError::Foreign);
+    }
+}

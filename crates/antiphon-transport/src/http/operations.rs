@@ -1,0 +1,110 @@
+//! What operators and programs ask about the server itself.
+
+use super::caller::Anyone;
+use super::{ApiState, RealtimeStats};
+use crate::problem::{Problem, ProblemDetails};
+use antiphon_core::limits::MAX_STATS_LIST;
+use antiphon_core::{Code, Refusal};
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// Everyone who answers.
+#[derive(Serialize, ToSchema)]
+pub struct AgentsView {
+    /// By id.
+    pub agents: Vec<AgentView>,
+}
+
+/// Who answers, and what they are.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentView {
+    /// For `agentId`.
+    pub id: String,
+    /// What people see.
+    pub name: String,
+    /// The provider's kind.
+    #[schema(example = "openai")]
+    pub kind: String,
+    /// The provider's name for the model.
+    pub model: String,
+    /// True where no model answers.
+    pub simulated: bool,
+    /// Whether it can answer now.
+    pub ready: bool,
+    /// A local model's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// That file's SHA-256, hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// A local model's pace, measured on real answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_second: Option<f64>,
+}
+
+/// The process lives.
+#[derive(Serialize, ToSchema)]
+pub struct HealthView {
+    /// `healthy`, or `ready`.
+    pub status: &'static str,
+    /// The server's version.
+    pub version: &'static str,
+}
+
+/// Who answers.
+#[utoipa::path(get, path = "/api/agents", tag = "agents", security(()), responses((status = 200, body = AgentsView)))]
+pub(crate) async fn agents(State(state): State<Arc<ApiState>>, _: Anyone) -> Json<AgentsView> {
+    Json(AgentsView { agents: (state.agents)() })
+}
+
+/// Whether the process lives; it does if it answers.
+#[utoipa::path(get, path = "/health", tag = "operations", security(()), responses((status = 200, body = HealthView)))]
+pub(crate) async fn health() -> Json<HealthView> {
+    Json(HealthView { status: "healthy", version: env!("CARGO_PKG_VERSION") })
+}
+
+/// Whether the server takes work.
+#[utoipa::path(get, path = "/ready", tag = "operations", security(()), responses(
+    (status = 200, body = HealthView), (status = 503, description = "unavailable", body = ProblemDetails)))]
+pub(crate) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Json<HealthView>, Problem> {
+    let reason = if state.draining.is_cancelled() {
+        "the server is shutting down"
+    } else if let Err(error) = state.log.health() {
+        tracing::warn!(%error, "not ready");
+        "the log takes no events at the moment"
+    } else {
+        return Ok(Json(HealthView { status: "ready", version: env!("CARGO_PKG_VERSION") }));
+    };
+    Err(Refusal::new(Code::Unavailable, reason).retry_after(Duration::from_secs(2)).into())
+}
+
+/// Metrics in Prometheus' text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations", security(()), responses(
+    (status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn metrics(State(state): State<Arc<ApiState>>) -> impl IntoResponse {
+    // https://prometheus.io/docs/instrumenting/exposition_formats/
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (state.metrics)())
+}
+
+/// Live delivery in numbers. Who and what is connected is listed for API keys only.
+#[utoipa::path(get, path = "/api/realtime/stats", tag = "operations", security((), ("apiKey" = [])), responses(
+    (status = 200, body = RealtimeStats)))]
+pub(crate) async fn realtime_stats(State(state): State<Arc<ApiState>>, Anyone(who): Anyone) -> Json<RealtimeStats> {
+    let mut stats = (state.stats)();
+    let listed = if who.is_some_and(|who| who.is_back_end) { MAX_STATS_LIST } else { 0 };
+    stats.channels.channels.truncate(listed);
+    stats.sse.clients.truncate(listed);
+    Json(stats)
+}
+
+/// This document.
+pub(crate) async fn openapi(_: Anyone) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], crate::openapi::json())
+}
