@@ -53,7 +53,7 @@ pub const ROOM_SCAN_PAGE: usize = 200;
 /// How long a deleted room's events stay, so that a client that looks at them can see them end.
 pub const DELETED_ROOM_GRACE: Duration = Duration::from_secs(60);
 /// How long a room waits before it tries a log again that refused an append; doubles up to [`ROOM_RETRY_MOST`].
-pub const ROOM_RETRY_LEAST: Duration = Duration::from_millis(100);
+pub const ROOM_RETRY_LEAST: Duration = Duration::from_millis(20);
 /// See [`ROOM_RETRY_LEAST`].
 pub const ROOM_RETRY_MOST: Duration = Duration::from_secs(5);
 /// The type of a regular room, in characters.

@@ -3,6 +3,8 @@
 //! The tests want its file at `target/models/smollm2-135m-instruct.gguf`, or where `ANTIPHON_TEST_MODEL` says, and
 //! fail without it: a model that is not there is a guarantee that nobody looked at.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test's own functions fail it")]
+
 use antiphon_local::{
     ChatTurn, Finish, GenerateError, GenerateRequest, LocalError, LocalModel, LocalOptions, Piece, Role,
 };

@@ -10,13 +10,12 @@ use antiphon_core::limits::WAIT_FOR_ANSWER;
 use antiphon_hub::Hub;
 use antiphon_rooms::{Rooms, RoomsOptions};
 use antiphon_store::InProcessBackbone;
+use antiphon_transport::accept;
 use antiphon_transport::auth::Authenticator;
-use antiphon_transport::http::{ApiState, api_router, finish};
+use antiphon_transport::http::{ApiState, router};
 use antiphon_transport::limiter::Limiter;
 use antiphon_transport::live::{Live, LiveGauges};
 use antiphon_transport::origin::OriginPolicy;
-use antiphon_transport::{accept, sse, websocket};
-use axum::Router;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -63,7 +62,7 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     .map_err(|error| ServeError::Start(format!("the rooms cannot be opened: {error}")))?;
     let stopping = Stopping::default();
     let gauges = Arc::new(LiveGauges::default());
-    let router = router(Wiring {
+    let (api, live) = wire(Wiring {
         settings: &settings,
         is_demo,
         sources: Sources { hub: hub.clone(), gauges: gauges.clone(), rooms: rooms.clone(), log: storage.log.clone() },
@@ -73,11 +72,11 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
         metrics,
     });
     let address = listener.local_addr().map_err(|error| ServeError::Start(error.to_string()))?;
-    let serving = tokio::spawn(accept::serve(listener, router, stopping.closed.clone()));
+    let serving = tokio::spawn(accept::serve(listener, router(api, live), stopping.closed.clone()));
     // Whoever started the server may have closed its output; it serves all the same.
     let _ = writeln!(io::stdout(), "ready http://{address}").and_then(|()| io::stdout().flush());
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), demo = is_demo, "ready");
-    signals.next().await;
+    run_until_stopped(&mut signals, &storage, &settings).await;
     let drain = Duration::from_secs(settings.server.drain_seconds);
     tracing::info!(seconds = drain.as_secs(), open_streams = rooms.open_streams(), "shutting down");
     stopping.draining.cancel();
@@ -102,7 +101,7 @@ struct Stopping {
     closed: CancellationToken,
 }
 
-/// What the router is made of.
+/// What the calls are made of.
 struct Wiring<'a> {
     settings: &'a Settings,
     is_demo: bool,
@@ -113,13 +112,13 @@ struct Wiring<'a> {
     metrics: PrometheusHandle,
 }
 
-fn router(wiring: Wiring<'_>) -> Router {
+fn wire(wiring: Wiring<'_>) -> (ApiState, Live) {
     let Wiring { settings, is_demo, sources, agents, authenticator, stopping, metrics } = wiring;
     let limiter = Limiter::new(settings.limits.into());
     let declared = settings.channels.require_declared.then(|| Arc::new(settings.namespaces.keys().cloned().collect()));
     let origins = Arc::new(OriginPolicy { allowed: settings.server.cors_origins.clone(), allow_loopback: is_demo });
     let (for_stats, for_metrics) = (sources.clone(), sources.clone());
-    let api = api_router(ApiState {
+    let api = ApiState {
         rooms: sources.rooms.clone(),
         hub: sources.hub.clone(),
         log: sources.log.clone(),
@@ -131,19 +130,19 @@ fn router(wiring: Wiring<'_>) -> Router {
         draining: stopping.draining.clone(),
         metrics: Arc::new(move || for_metrics.prometheus(&metrics)),
         stats: Arc::new(move || for_stats.realtime()),
-    });
+    };
     let live = Live {
         hub: sources.hub,
         rooms: sources.rooms,
         authenticator,
         limiter,
-        origins: origins.clone(),
+        origins,
         declared,
         heartbeat: Duration::from_secs(settings.server.heartbeat_seconds),
         goodbye: stopping.goodbye.clone(),
         gauges: sources.gauges,
     };
-    finish(api.merge(sse::router(live.clone())).merge(websocket::router(live)), origins)
+    (api, live)
 }
 
 async fn listen(settings: &Settings) -> Result<TcpListener, ServeError> {
@@ -189,16 +188,36 @@ fn install_metrics() -> Result<PrometheusHandle, ServeError> {
     Ok(handle)
 }
 
-/// SIGTERM and Ctrl-C.
+/// Until SIGTERM or Ctrl-C; each SIGUSR1 before that writes a backup.
+async fn run_until_stopped(signals: &mut Signals, storage: &Storage, settings: &Settings) {
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => return,
+            _ = signals.interrupt.recv() => return,
+            _ = signals.back_up.recv() => {}
+        }
+        match storage.back_up(&settings.data).await {
+            Ok(folder) => tracing::info!(folder = %folder.display(), "a backup was written"),
+            Err(error) => tracing::error!(%error, "no backup was written"),
+        }
+    }
+}
+
+/// SIGTERM and Ctrl-C, and SIGUSR1 for a backup.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    back_up: Signal,
 }
 
 impl Signals {
     fn new() -> Result<Self, ServeError> {
         let of = |kind| signal(kind).map_err(|error| ServeError::Start(format!("signals cannot be caught: {error}")));
-        Ok(Self { terminate: of(SignalKind::terminate())?, interrupt: of(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            back_up: of(SignalKind::user_defined1())?,
+        })
     }
 
     async fn next(&mut self) {

@@ -2,13 +2,32 @@
 
 use crate::config::{Engine, NamespaceSection, Settings, SyncSetting};
 use crate::serve::ServeError;
-use antiphon_core::{AR_ROOM, Backbone, Log, NamespaceSettings, OnCommit, ROOM, Retention};
-use antiphon_sql::Records;
-use antiphon_store::{EmbeddedLog, EmbeddedOptions, InProcessBackbone, MemoryLog, NamespaceTable, RoutedLog, Sync};
+use antiphon_core::{AR_ROOM, Backbone, Log, NamespaceSettings, OnCommit, ROOM, Retention, Timestamp};
+use antiphon_sql::{Records, RecordsError};
+use antiphon_store::{
+    BackupError, EmbeddedLog, EmbeddedOptions, InProcessBackbone, MemoryLog, NamespaceTable, RoutedLog, Sync,
+};
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupFailed {
+    /// `log.engine` is `memory`.
+    #[error("a log in memory has nothing to back up")]
+    NotOnDisk,
+    /// The records.
+    #[error("the records could not be copied: {0}")]
+    Records(#[from] RecordsError),
+    /// The log.
+    #[error("the log could not be copied: {0}")]
+    Log(#[from] BackupError),
+    /// The folder.
+    #[error("the backup's folder cannot be written: {0}")]
+    Folder(#[from] io::Error),
+}
 
 /// The log, and what must be closed with it.
 pub struct Storage {
@@ -50,6 +69,24 @@ impl Storage {
         let records = open_records(&data.join("records.sqlite")).await?;
         let log: Arc<dyn Log> = Arc::new(RoutedLog::new(disk.clone(), memory, table));
         Ok(Self { log, disk: Some(disk), records })
+    }
+
+    /// Writes a copy of everything below the data directory while the server runs, and names its folder. A log in memory
+    /// has nothing to copy.
+    pub async fn back_up(&self, data: &Path) -> Result<PathBuf, BackupFailed> {
+        let disk = self.disk.as_ref().ok_or(BackupFailed::NotOnDisk)?;
+        let time = Timestamp::now().to_string().replace(':', "-");
+        let folder = data.join("backups").join(time);
+        // The records first: they must not include more than the log that they are a fold of.
+        let records = data.join("backups").join("records.sqlite.part");
+        std::fs::create_dir_all(data.join("backups"))?;
+        if records.exists() {
+            std::fs::remove_file(&records)?;
+        }
+        self.records.back_up(&records).await?;
+        disk.backup(&folder).await?;
+        std::fs::rename(&records, folder.join("records.sqlite"))?;
+        Ok(folder)
     }
 
     /// Closes it in order, so that the next start has nothing to repair.

@@ -34,6 +34,12 @@ impl Records {
         Ok(Self { writer, readers })
     }
 
+    /// Writes a consistent copy to a file that does not exist yet, while reading and writing go on.
+    pub async fn back_up(&self, to: &Path) -> Result<(), RecordsError> {
+        sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&self.readers).await?;
+        Ok(())
+    }
+
     /// Waits until nothing is being read or written, and closes the file.
     pub async fn close(&self) {
         self.readers.close().await;

@@ -1,4 +1,5 @@
 //! What is written comes back, and a projection is all or nothing.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use antiphon_core::*;
 use antiphon_sql::*;

@@ -1,6 +1,6 @@
 //! The log refuses appends for a while: nothing that was acknowledged is lost, nothing else is done twice.
 
-use crate::world::{Disk, World, short};
+use crate::world::{Disk, World, short, soon, text_of};
 use antiphon_core::*;
 
 #[tokio::test]
@@ -35,19 +35,17 @@ async fn a_running_answer_waits_for_the_log_and_goes_on() {
         let (stream, call) = world.asked(&room, "hello").await;
         call.say("a");
         world.until_text(&room, &stream, "a").await;
+        let mut refused = world.log.refused.subscribe();
         world.disk(disk);
         call.say("b");
-        let refused = loop {
-            match world.say(&room, "more").await {
-                Ok(_) => tokio::task::yield_now().await,
-                Err(refusal) => break refusal,
-            }
-        };
-        assert_eq!(refused.code, Code::Unavailable);
+        soon(refused.changed()).await.unwrap();
+        tokio::task::yield_now().await;
+        assert_eq!(world.say(&room, "more").await.unwrap_err().code, Code::Unavailable);
         call.say("c");
         world.disk(Disk::Fine);
         call.complete();
         assert_eq!(world.end_of(&room, &stream).await.0, Outcome::Completed, "{disk:?}");
+        assert_eq!(text_of(&world.events(&room).await, &stream), "abc", "{disk:?}");
         assert_eq!(world.reply(&room, &stream).await.text, "abc");
     }
 }

@@ -96,6 +96,7 @@ impl Round {
                 self.world.disk(disk);
             }
             17 => self.world.restart().await,
+            18 => tokio::time::sleep(Duration::from_millis(self.random.random_range(0..60))).await,
             _ => {
                 for _ in 0..self.random.random_range(0..30) {
                     tokio::task::yield_now().await;

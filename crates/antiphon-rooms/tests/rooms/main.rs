@@ -1,4 +1,5 @@
 //! Rooms on a log in memory that can fail, with models that say what the test says.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod crashes;
 mod deletion;

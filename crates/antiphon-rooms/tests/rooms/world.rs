@@ -29,6 +29,7 @@ pub struct TestLog {
     inner: MemoryLog,
     disk: watch::Sender<Disk>,
     pub appended: watch::Sender<u64>,
+    pub refused: watch::Sender<u64>,
 }
 
 #[async_trait::async_trait]
@@ -39,12 +40,17 @@ impl Log for TestLog {
         let disk = *self.disk.subscribe().wait_for(|disk| *disk != Disk::Stuck).await.unwrap();
         let full = Err(LogError::Unavailable { reason: "no space left on device".into() });
         if disk == Disk::Full {
+            self.refused.send_modify(|count| *count += 1);
             return full;
         }
         let positions = self.inner.append(channel, events).await;
         self.appended.send_modify(|count| *count += 1);
         tokio::task::yield_now().await;
-        if disk == Disk::Lying { full } else { positions }
+        if disk == Disk::Fine {
+            return positions;
+        }
+        self.refused.send_modify(|count| *count += 1);
+        full
     }
 
     async fn read(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
@@ -193,6 +199,7 @@ impl World {
             inner: MemoryLog::new(NamespaceTable::default(), Arc::new(|_| {})),
             disk: watch::Sender::new(Disk::Fine),
             appended: watch::Sender::new(0),
+            refused: watch::Sender::new(0),
         });
         let mut world = Self {
             folder: tempfile::tempdir().unwrap(),

@@ -31,6 +31,8 @@ pub(crate) use streams::{__path_cancel, __path_interrupt, __path_pause, __path_r
 
 use crate::auth::Authenticator;
 use crate::limiter::Limiter;
+use crate::live::Live;
+use crate::{sse, websocket};
 use antiphon_core::Log;
 use antiphon_hub::Hub;
 use antiphon_rooms::Rooms;
@@ -67,6 +69,12 @@ pub struct ApiState {
     pub stats: Arc<dyn Fn() -> RealtimeStats + Send + Sync>,
 }
 
+/// The whole server: these calls and the live ones.
+pub fn router(api: ApiState, live: Live) -> Router {
+    let origins = live.origins.clone();
+    finish(api_router(api).merge(sse::router(live.clone())).merge(websocket::router(live)), origins)
+}
+
 /// Every call but the live ones. Merge with their routers, then [`finish`].
 pub fn api_router(state: ApiState) -> Router {
     Router::new()
@@ -93,6 +101,3 @@ pub fn api_router(state: ApiState) -> Router {
         .route("/openapi.json", get(operations::openapi))
         .with_state(Arc::new(state))
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,21 +1,27 @@
-//! Each kind of bad input gets its problem, and good input gets what the contract says. No socket is opened.
+//! HTTP without sockets: each kind of bad input gets its problem, and good input gets what the contract says.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use super::*;
-use crate::auth::{ApiKeySettings, AuthOptions, MintedClaims};
-use crate::limiter::LimiterOptions;
-use crate::origin::OriginPolicy;
-use crate::problem::PROBLEM_JSON;
 use antiphon_ai::agent::{Agent, Agents, MarkerSource, OnDisconnect, Recovery};
 use antiphon_ai::script::Script;
 use antiphon_core::limits::MAX_BODY_BYTES;
-use antiphon_core::{Pattern, ReadFrom, ReadLimit, Timestamp, ViewerCount};
-use antiphon_rooms::RoomsOptions;
+use antiphon_core::{Log, Pattern, ReadFrom, ReadLimit, Timestamp, ViewerCount};
+use antiphon_hub::Hub;
+use antiphon_rooms::{Rooms, RoomsOptions};
 use antiphon_sql::Records;
 use antiphon_store::{InProcessBackbone, MemoryLog, NamespaceTable};
+use antiphon_transport::auth::{ApiKeySettings, AuthOptions, Authenticator, MintedClaims};
+use antiphon_transport::http::{ApiState, RealtimeStats, api_router, finish};
+use antiphon_transport::limiter::{Limiter, LimiterOptions};
+use antiphon_transport::origin::OriginPolicy;
+use antiphon_transport::problem::PROBLEM_JSON;
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
