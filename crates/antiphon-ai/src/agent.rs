@@ -1,6 +1,7 @@
 //! Agents: who answers, with which model and by which rules.
 
 use crate::provider::Provider;
+use antiphon_markers::Vocabulary;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,20 @@ pub struct Agent {
     pub max_tokens: Option<u32>,
     /// Tokens that prompt and answer may take; bounds how many earlier messages are sent.
     pub context_tokens: usize,
+}
+
+impl Agent {
+    /// What every prompt of the agent begins with: the operator's words, and how to write markers where it is to.
+    pub fn system_prompt(&self, vocabulary: Option<&Vocabulary>) -> String {
+        let mut system = self.system.clone();
+        if let Some(vocabulary) = vocabulary.filter(|_| self.markers == MarkerSource::Prompt) {
+            if !system.is_empty() {
+                system.push_str("\n\n");
+            }
+            system.push_str(&vocabulary.prompt());
+        }
+        system
+    }
 }
 
 /// All agents, by id.

@@ -124,6 +124,9 @@ pub trait Provider: Send + Sync + 'static {
     /// Whether `Prompt::partial` is understood.
     fn can_continue(&self) -> bool;
 
+    /// Told once, at start, what every prompt of an agent begins with: a provider that can read it ahead does.
+    fn prepare(&self, _system: String) {}
+
     /// What it is.
     fn status(&self) -> ProviderStatus;
 }

@@ -212,7 +212,7 @@ pub const LOCAL_PIECES: usize = 64;
 /// Answers that the in-process model generates at once, whatever the machine: each holds its own attention cache.
 pub const LOCAL_SLOTS: usize = 8;
 /// Prompt tokens that the in-process model reads between two looks at whether its answer is still wanted.
-pub const LOCAL_PROMPT_CHUNK: usize = 64;
+pub const LOCAL_PROMPT_CHUNK: usize = 32;
 /// Prompt prefixes whose attention cache the in-process model keeps; the least recently used goes first.
 pub const LOCAL_PREFIXES: usize = 4;
 /// See [`LOCAL_PREFIXES`], in bytes: a long conversation of a small model or a system prompt of a large one.

@@ -1,6 +1,6 @@
 //! One model: from a request to the pieces of its answer.
 
-use crate::error::GenerateError;
+use crate::error::{GenerateError, reason};
 use crate::metadata::Shape;
 use crate::prefixes::Prefixes;
 use crate::prompt::{Prompt, Template};
@@ -57,7 +57,7 @@ impl Reading {
 }
 
 fn failed(error: candle_core::Error) -> Stop {
-    error!(%error, "the in-process model failed");
+    error!(reason = reason(&error), "the in-process model failed");
     Stop::Failed(GenerateError::Internal)
 }
 

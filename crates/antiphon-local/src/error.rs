@@ -29,6 +29,17 @@ pub enum LocalError {
     ChatTemplate(String),
 }
 
+impl From<candle_core::Error> for LocalError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Load(reason(&error))
+    }
+}
+
+/// What candle says, without the stack trace that it may add.
+pub(crate) fn reason(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
 /// An answer that was not given, or not to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum GenerateError {

@@ -2,6 +2,8 @@
 //!
 //! Answers come as pieces in a channel. They are generated on threads of this crate, some at once and the rest in
 //! order, so nothing here holds up the caller but [`LocalModel::load`].
+//!
+//! A process that runs models should have [`THREADS_VARIABLE`] set to 1 before its first thread starts.
 
 mod engine;
 mod error;
@@ -19,10 +21,16 @@ pub use error::{GenerateError, LocalError};
 use antiphon_core::limits::LOCAL_SLOTS;
 use engine::Engine;
 use slots::{Slots, Work};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::mpsc;
 use tracing::{info, warn};
+
+/// The environment variable from which candle takes the number of threads that share each product, once per process;
+/// all cores without it. They wait for each other busily, hundreds of times for one token. When a core also has other
+/// work, such as delivery, that takes many times longer than on one thread, and with 1 each slot uses a core for itself.
+pub const THREADS_VARIABLE: &str = "CANDLE_NUM_THREADS";
 
 /// How a model is run.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +76,8 @@ pub struct GenerateRequest {
     pub messages: Vec<ChatTurn>,
     /// The beginning of the answer, which the model goes on from and does not repeat.
     pub continue_from: Option<String>,
-    /// The most tokens to generate.
+    /// The most tokens to generate. With 0 the prompt is only read, so that what it begins with is kept: do it with the
+    /// system message when a model has been loaded, and the first answer comes as soon as the later ones.
     pub max_tokens: usize,
     /// 0 or less takes the likeliest token always; 1 samples by the model's own probabilities.
     pub temperature: f64,
@@ -196,10 +205,16 @@ impl LocalModel {
     }
 }
 
-/// Answers that this machine bears at once: one for each two cores, and all their attention caches, grown to the whole
-/// context, in half of the free memory. Growing a cache needs its old and its new copy.
+/// Answers that this machine bears at once: one for each core, or for two where they share their work, and all their
+/// attention caches, grown to the whole context, in half of the free memory. Growing a cache needs its old and its
+/// new copy.
 fn slots_borne(engine: &Engine) -> usize {
-    let by_cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2);
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let alone = std::env::var(THREADS_VARIABLE).is_ok_and(|threads| threads == "1");
+    if !alone && cores > 1 {
+        warn!("answers slow each other and other work down; start with {THREADS_VARIABLE}=1 in the environment");
+    }
+    let by_cores = if alone { cores } else { cores / 2 };
     let shape = engine.shape();
     let each = shape.cache_bytes_per_token.saturating_mul(shape.context_tokens).saturating_mul(2).max(1);
     let by_memory = load::available_memory().map_or(1, |bytes| bytes / 2 / each);

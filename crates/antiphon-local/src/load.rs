@@ -52,15 +52,14 @@ pub(crate) fn load(path: &Path) -> Result<Engine, LocalError> {
     let size = file.metadata()?.len();
     info!(file = %file_name(path), bytes = size, "loading the model");
     let mut reader = BufReader::new(Progress { file, size, read: 0, logged_percent: 0 });
-    let damaged = |error: candle_core::Error| LocalError::Load(error.to_string());
-    let mut content = Content::read(&mut reader).map_err(damaged)?;
+    let mut content = Content::read(&mut reader)?;
     let shape = Shape::read(&content)?;
     let vocabulary = Vocabulary::read(&mut content)?;
     let template = Template::read(metadata::text(&content, "tokenizer.chat_template"), &vocabulary)?;
     if content.tensor_infos.contains_key("rope_freqs.weight") {
         warn!("the model stretches its positions (rope_freqs), which is ignored: it may be weaker than elsewhere");
     }
-    let weights = weights::read(content, &mut reader).map_err(damaged)?;
+    let weights = weights::read(content, &mut reader)?;
     let engine = Engine::new(weights, vocabulary, template, shape);
     engine.warm_up().map_err(|error| LocalError::Load(error.to_string()))?;
     let milliseconds = started.elapsed().as_millis();

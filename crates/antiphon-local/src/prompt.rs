@@ -159,5 +159,4 @@ fn segmented(
 }
 
 #[cfg(test)]
-#[path = "reference_tests.rs"]
 mod tests;

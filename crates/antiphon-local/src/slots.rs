@@ -158,5 +158,4 @@ fn run(queue: &Queue, work: &Work, job: &Job) {
 }
 
 #[cfg(test)]
-#[path = "slots_tests.rs"]
 mod tests;

@@ -142,8 +142,7 @@ impl Vocabulary {
 fn token_texts(content: &Content) -> Result<Vec<String>, LocalError> {
     let tokens =
         metadata::array(content, "tokenizer.ggml.tokens").ok_or(LocalError::Missing("tokenizer.ggml.tokens"))?;
-    let text = |value: &Value| value.to_string().cloned().map_err(|error| LocalError::Load(error.to_string()));
-    tokens.iter().map(text).collect()
+    tokens.iter().map(|value| Ok(value.to_string()?.clone())).collect()
 }
 
 fn token_kinds(content: &Content, count: usize) -> Vec<Kind> {
@@ -183,7 +182,7 @@ fn byte_level_tokenizer(content: &mut Content) -> Result<Tokenizer, LocalError> 
         content.metadata.insert("tokenizer.ggml.pre".into(), Value::String("llama3".into()));
         content.metadata.insert("tokenizer.ggml.ignore_merges".into(), Value::Bool(true));
     }
-    let mut tokenizer = Tokenizer::from_gguf(content).map_err(|error| LocalError::Load(error.to_string()))?;
+    let mut tokenizer = Tokenizer::from_gguf(content)?;
     let words: PreTokenizerWrapper = match name.as_str() {
         "llama-bpe" | "llama-v3" | "falcon3" | "llama3" | "smaug-bpe" | "lfm2" | "qwen2" => return Ok(tokenizer),
         "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" => {
@@ -237,3 +236,6 @@ fn sentence_piece_tokenizer(content: &Content, tokens: &[String], kinds: &[Kind]
     tokenizer.add_special_tokens(special).map_err(failed)?;
     Ok(tokenizer)
 }
+
+#[cfg(test)]
+mod tests;

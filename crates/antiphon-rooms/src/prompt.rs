@@ -1,6 +1,6 @@
 //! What a model is given: the system prompt and the latest exchanges that fit.
 
-use antiphon_ai::agent::{Agent, MarkerSource};
+use antiphon_ai::agent::Agent;
 use antiphon_ai::provider::{Prompt, Turn, TurnRole};
 use antiphon_core::limits::MAX_PROMPT_MESSAGES;
 use antiphon_core::{MessageStatus, SenderRole};
@@ -17,13 +17,7 @@ pub(crate) fn build(
     earlier: &[&StoredMessage],
     content: &str,
 ) -> Prompt {
-    let mut system = agent.system.clone();
-    if let Some(vocabulary) = vocabulary.filter(|_| agent.markers == MarkerSource::Prompt) {
-        if !system.is_empty() {
-            system.push_str("\n\n");
-        }
-        system.push_str(&vocabulary.prompt());
-    }
+    let system = agent.system_prompt(vocabulary);
     let answer = agent.max_tokens.map_or(agent.context_tokens / 4, |tokens| tokens as usize);
     let budget = agent
         .context_tokens

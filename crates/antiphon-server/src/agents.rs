@@ -34,12 +34,14 @@ pub fn build(settings: &Settings, is_demo: bool) -> Result<Agents, ConfigError> 
     if is_demo {
         let is_free = |id: &str| !settings.agents.contains_key(id);
         if is_free(demo::GUIDE) {
-            agents.push(demo_agent(demo::GUIDE, "Guide", "", Arc::new(Script::default())));
+            agents.push(demo_agent(demo::GUIDE, "Guide", "script", "", Arc::new(Script::default())));
         }
         if is_free(demo::ANNA)
             && let Some(provider) = demo_model(settings)
         {
-            agents.push(demo_agent(demo::ANNA, "Anna", demo::ANNA_SYSTEM, provider));
+            let file = provider.status().file.unwrap_or_default();
+            let model = file.trim_end_matches(".gguf");
+            agents.push(demo_agent(demo::ANNA, "Anna", model, demo::ANNA_SYSTEM, provider));
         }
     }
     Ok(Agents::new(agents))
@@ -123,11 +125,11 @@ fn agent(id: &str, section: &AgentSection, provider: Arc<dyn Provider>) -> Agent
     }
 }
 
-fn demo_agent(id: &str, name: &str, system: &str, provider: Arc<dyn Provider>) -> Agent {
+fn demo_agent(id: &str, name: &str, model: &str, system: &str, provider: Arc<dyn Provider>) -> Agent {
     let section = AgentSection {
         name: Some(name.to_owned()),
         provider: String::new(),
-        model: id.to_owned(),
+        model: model.to_owned(),
         system: system.to_owned(),
         markers: MarkerSetting::Prompt,
         recovery: Recovery::Restart,

@@ -30,6 +30,15 @@ struct LocalProvider {
     loading: watch::Receiver<Loading>,
 }
 
+/// Keeps the model's arithmetic on the thread that asks for it, unless the operator says otherwise: its pool of threads
+/// spins, and a panic in it would outlast the answer that caused it. Only for the first statement of `main`.
+#[allow(unsafe_code, reason = "the library reads this from the environment only, and no other thread runs yet")]
+pub fn use_one_thread_a_product() {
+    if std::env::var_os(antiphon_local::THREADS_VARIABLE).is_none() {
+        unsafe { std::env::set_var(antiphon_local::THREADS_VARIABLE, "1") };
+    }
+}
+
 /// A provider whose model is loaded in the background; calls wait for it.
 pub fn load_later(file: &Path) -> Arc<dyn Provider> {
     let (loaded, loading) = watch::channel(Loading::UnderWay);
@@ -169,6 +178,18 @@ impl Provider for LocalProvider {
 
     fn can_continue(&self) -> bool {
         true
+    }
+
+    fn prepare(&self, system: String) {
+        let loading = self.loading.clone();
+        tokio::spawn(async move {
+            if let Ok(model) = model(loading).await {
+                let prompt = Prompt { system, max_tokens: Some(0), ..Prompt::default() };
+                let mut reading = model.generate(request_of(prompt));
+                while reading.recv().await.is_some() {}
+                tracing::info!("the system prompt was read ahead");
+            }
+        });
     }
 
     fn status(&self) -> ProviderStatus {

@@ -66,6 +66,8 @@ struct ServeArguments {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "local")]
+    let () = local_model::use_one_thread_a_product();
     match Cli::parse().command {
         Command::Serve(arguments) => match run_server(&arguments) {
             Ok(()) => ExitCode::SUCCESS,

@@ -8,6 +8,7 @@ use antiphon_ai::agent::Agents;
 use antiphon_core::ViewerCount;
 use antiphon_core::limits::WAIT_FOR_ANSWER;
 use antiphon_hub::Hub;
+use antiphon_markers::Vocabulary;
 use antiphon_rooms::{Rooms, RoomsOptions};
 use antiphon_store::InProcessBackbone;
 use antiphon_transport::accept;
@@ -47,6 +48,10 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     let metrics = install_metrics()?;
     let authenticator = Arc::new(identity::authenticator(&settings, is_demo)?);
     let agents = agents::build(&settings, is_demo)?;
+    let vocabulary = Vocabulary::default();
+    for agent in agents.iter() {
+        agent.provider.prepare(agent.system_prompt(Some(&vocabulary)));
+    }
     let listener = listen(&settings).await?;
     let backbone = Arc::new(InProcessBackbone::new());
     let storage = Storage::open(&settings, &backbone).await?;

@@ -120,7 +120,7 @@ impl Owner {
             self.append_takeover().await?;
             self.took_over = false;
         }
-        if let Some(said) = None::<Vec<Said>> {
+        if let Some(said) = self.unsent.take() {
             if let Err(error) = self.append(&said).await {
                 self.unsent = Some(said);
                 return Err(error);

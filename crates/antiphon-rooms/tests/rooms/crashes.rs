@@ -1,6 +1,6 @@
 //! A process stops anywhere and another starts on the same log.
 
-use crate::world::{World, short};
+use crate::world::{BUG, World, short};
 use antiphon_ai::agent::Recovery;
 use antiphon_core::*;
 use std::sync::atomic::Ordering;
@@ -65,6 +65,27 @@ async fn an_answer_that_always_kills_its_process_ends_as_failed() {
     let (outcome, code) = world.end_of(&room, &stream).await;
     assert_eq!((outcome, code.as_deref()), (Outcome::Failed, Some("crashed")));
     assert!(world.try_call().is_none());
+}
+
+#[tokio::test]
+async fn an_owner_that_panics_is_started_again_and_its_attempts_count() {
+    let mut world = World::new().await;
+    let room = world.room().await;
+    let (stream, mut call) = world.asked(&room, "one").await;
+    for attempt in 2..=3 {
+        call.say(BUG);
+        call.dropped().await;
+        // Any touch of the room takes it up; otherwise a moment later it takes itself up.
+        while world.rooms().stream(&world.who, &stream).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+        call = world.call().await;
+        assert!(short(&world.events(&room).await).contains(&format!("reset {attempt}")));
+    }
+    call.say("fine");
+    call.complete();
+    assert_eq!(world.end_of(&room, &stream).await.0, Outcome::Completed);
+    assert_eq!(world.reply(&room, &stream).await.text, "fine");
 }
 
 #[tokio::test]

@@ -161,14 +161,21 @@ fn asked(events: &[RoomEvent]) -> Vec<String> {
 
 /// Order, numbering and ends of all streams of a room.
 fn check_streams(events: &[RoomEvent]) {
-    let mut queue = asked(events);
-    let all: HashSet<String> = queue.iter().cloned().collect();
+    let all: HashSet<String> = asked(events).into_iter().collect();
+    let mut queue: Vec<String> = Vec::new();
+    let mut places = HashMap::new();
     let mut ended = HashSet::new();
     let mut started = HashSet::new();
     let mut next: HashMap<String, (u32, u64)> = HashMap::new();
     for event in events {
         match event {
+            RoomEvent::ArMessageRequest { stream_id, .. } => queue.push(stream_id.clone()),
+            RoomEvent::StreamQueued { stream_id, queued, .. } => {
+                assert_eq!(queue.get(*queued), Some(stream_id));
+                places.insert(stream_id.clone(), *queued);
+            }
             RoomEvent::ArStreamStart { stream_id, .. } => {
+                assert_eq!(places.get(stream_id), Some(&0), "its place was told");
                 assert!(started.insert(stream_id.clone()), "one start each");
                 assert_eq!(queue.first(), Some(stream_id), "in the order of the queue, one at a time");
                 next.insert(stream_id.clone(), (1, 0));

@@ -74,6 +74,9 @@ impl Log for TestLog {
     }
 }
 
+/// A piece that is too much for whoever reads it.
+pub const BUG: &str = "a bug";
+
 /// A call that the test answers.
 pub struct Call {
     pub prompt: Prompt,
@@ -125,8 +128,12 @@ impl Provider for Model {
     fn stream(&self, prompt: Prompt) -> BoxStream<'static, Piece> {
         let (pieces, receiver) = mpsc::unbounded_channel();
         let _ = self.calls.send(Call { prompt, pieces });
-        futures::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|piece| (piece, receiver)) })
-            .boxed()
+        let next = |mut receiver: mpsc::UnboundedReceiver<Piece>| async {
+            let piece = receiver.recv().await?;
+            assert_ne!(piece, Piece::Text(BUG.into()), "as the test wants");
+            Some((piece, receiver))
+        };
+        futures::stream::unfold(receiver, next).boxed()
     }
 
     async fn whole(&self, prompt: Prompt) -> (String, CallEnd) {

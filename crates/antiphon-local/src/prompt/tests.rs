@@ -34,7 +34,7 @@ struct Reference {
 }
 
 fn reference() -> Reference {
-    serde_json::from_str(include_str!("../tests/reference.json")).expect("reference.json")
+    serde_json::from_str(include_str!("../../tests/reference.json")).expect("reference.json")
 }
 
 fn turns(messages: &[Turn]) -> Vec<ChatTurn> {
@@ -132,22 +132,4 @@ fn a_template_that_takes_no_system_message_gets_it_within_the_first_message() {
     let prompt = template.prompt(&vocabulary, &messages, None).unwrap();
     assert_eq!(prompt.tokens, vocabulary.encode("<user>Be kind.\n\nHello</>").unwrap());
     assert_eq!((prompt.system_end, prompt.messages_end), (None, Some(prompt.tokens.len())));
-}
-#[test]
-fn tmp_vocab() {
-    for v in ["llama-spm", "gpt-2", "refact", "llama-bpe"] {
-        let mut f = std::fs::File::open(format!("/tmp/smol/v-{v}.gguf")).unwrap();
-        let Ok(mut content) = Content::read(&mut f) else { continue };
-        eprintln!("{v} {:?} {:?}", metadata::text(&content, "tokenizer.ggml.pre"), metadata::text(&content, "tokenizer.ggml.model"));
-        let vocabulary = match Vocabulary::read(&mut content) { Ok(v) => v, Err(e) => { eprintln!("{e}"); continue } };
-        let inp = std::fs::read_to_string(format!("/tmp/smol/v-{v}.gguf.inp")).unwrap();
-        let out = std::fs::read_to_string(format!("/tmp/smol/v-{v}.gguf.out")).unwrap();
-        let (mut good, mut bad) = (0, 0);
-        for (i, o) in inp.split("\n__ggml_vocab_test__\n").zip(out.lines()) {
-            let want: Vec<u32> = o.split_whitespace().map(|n| n.parse().unwrap()).collect();
-            let got = vocabulary.encode(i).unwrap();
-            if got == want { good += 1 } else { bad += 1; eprintln!("{i:?}\n want {want:?}\n got  {got:?}"); }
-        }
-        eprintln!("{v}: {good} good, {bad} bad");
-    }
 }
