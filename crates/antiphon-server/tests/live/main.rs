@@ -4,5 +4,6 @@
 mod fanout;
 mod follower;
 mod kills;
+mod refusals;
 mod server;
 mod stops;

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 pub const KEY: &str = "a-key-for-tests-0123456789";
+pub const SECRET: &str = "a-secret-for-tests-0123456789012345";
 
 /// A server that may be down.
 pub struct Server {
@@ -22,7 +23,7 @@ impl Server {
     pub fn start(upstream: Option<&Upstream>, extra: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = format!(
-            "[auth]\njwt_secret = \"a-secret-for-tests-0123456789012345\"\n\
+            "[auth]\njwt_secret = \"{SECRET}\"\n\
              api_keys = [{{ name = \"t\", key = \"{KEY}\", publish = [\"*\"], read = [\"*\"] }}]\n\
              [limits]\nmessages_per_minute = 0\nrequests_per_minute = 0\nconnections_per_user = 0\n\
              connections_per_address = 0\npublishes_per_second = 0\n"
