@@ -47,7 +47,7 @@ pub fn kept_model(data: &Path) -> Option<PathBuf> {
 
 /// The secret that guests' tokens are signed with: kept, so that guests outlive a restart.
 pub fn kept_secret(data: &Path) -> io::Result<String> {
-    fs::create_dir_all(data)?;
+    crate::storage::make_folder(data)?;
     let path = data.join(SECRET_FILE);
     let mut secret = String::new();
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {

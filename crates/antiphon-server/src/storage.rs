@@ -8,7 +8,9 @@ use antiphon_store::{
     BackupError, EmbeddedLog, EmbeddedOptions, InProcessBackbone, MemoryLog, NamespaceTable, RoutedLog, Sync,
 };
 use std::collections::HashMap;
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -46,8 +48,8 @@ impl Storage {
         let table = namespaces(settings.namespaces.clone());
         let memory: Arc<dyn Log> = Arc::new(MemoryLog::new(table.clone(), on_commit.clone()));
         let data = settings.data.clone();
+        make_folder(&data).map_err(|error| cannot_write(&data, &error))?;
         if settings.log.engine == Engine::Memory {
-            std::fs::create_dir_all(&data).map_err(|error| cannot_write(&data, &error))?;
             // The records fold a log that is gone.
             for name in ["records-memory.sqlite", "records-memory.sqlite-wal", "records-memory.sqlite-shm"] {
                 let _ = std::fs::remove_file(data.join(name));
@@ -98,6 +100,11 @@ impl Storage {
             tracing::warn!(%error, "the log was not closed in order; the next start repairs it");
         }
     }
+}
+
+/// Makes the data directory where there is none: what people said is nobody else's on this machine.
+pub fn make_folder(data: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data)
 }
 
 fn namespaces(sections: impl IntoIterator<Item = (String, NamespaceSection)>) -> NamespaceTable {
