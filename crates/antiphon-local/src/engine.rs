@@ -4,23 +4,19 @@ use crate::error::{GenerateError, reason};
 use crate::metadata::Shape;
 use crate::prefixes::Prefixes;
 use crate::prompt::{Prompt, Template};
+use crate::sampler::Sampler;
 use crate::slots::Stop;
 use crate::text::TextAssembler;
 use crate::vocabulary::Vocabulary;
 use crate::{ChatTurn, Finish, GenerateRequest, Piece};
 use antiphon_core::limits::LOCAL_PROMPT_CHUNK;
 use candle_core::{Device, Tensor};
-use candle_transformers::generation::{LogitsProcessor, Sampling};
 use candle_transformers::models::quantized_llama::ModelWeights;
 use parking_lot::Mutex;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::error;
 
-/// Likeliest tokens that are sampled from, and the part of probability that they must come from.
-const TOP_TOKENS: usize = 40;
-/// See [`TOP_TOKENS`].
-const TOP_PROBABILITY: f64 = 0.95;
 /// Answers shorter than this say little about the speed.
 const MEASURED_TOKENS: usize = 8;
 /// How much the latest answer counts in the moving speed.
@@ -99,7 +95,7 @@ impl Engine {
         }
         let mut reading = self.read_prompt(&prompt, pieces, tend)?;
         let most = request.max_tokens.min(context_tokens - prompt_tokens);
-        let mut sampling = LogitsProcessor::from_sampling(request.seed, sampling(request.temperature));
+        let mut sampler = Sampler::new(request.seed, request.temperature);
         let mut text = TextAssembler::default();
         let mut strip_space = self.vocabulary.has_leading_space() && request.continue_from.is_none();
         let mut completion_tokens = 0;
@@ -109,7 +105,7 @@ impl Engine {
                 break Finish::Length;
             }
             let Some(logits) = &reading.logits else { return Err(Stop::Failed(GenerateError::Internal)) };
-            let token = sampling.sample(logits).map_err(failed)?;
+            let token = sampler.next(logits).map_err(failed)?;
             if self.vocabulary.is_end(token) {
                 break Finish::Stop;
             }
@@ -170,12 +166,4 @@ fn send(pieces: &mpsc::Sender<Piece>, text: String) -> Result<(), Stop> {
         return if pieces.is_closed() { Err(Stop::Cancelled) } else { Ok(()) };
     }
     pieces.blocking_send(Piece::Text(text)).map_err(|_| Stop::Cancelled)
-}
-
-fn sampling(temperature: f64) -> Sampling {
-    if temperature > 0.0 {
-        Sampling::TopKThenTopP { k: TOP_TOKENS, p: TOP_PROBABILITY, temperature }
-    } else {
-        Sampling::ArgMax
-    }
 }

@@ -11,6 +11,7 @@ mod load;
 mod metadata;
 mod prefixes;
 mod prompt;
+mod sampler;
 mod slots;
 mod text;
 mod vocabulary;

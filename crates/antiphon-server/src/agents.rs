@@ -18,6 +18,9 @@ const DEFAULT_CONTEXT_TOKENS: usize = 8_192;
 /// The same for a local model: every small one has it, and a processor reads that much in bearable time.
 const LOCAL_CONTEXT_TOKENS: usize = 2_048;
 
+/// Tokens of an answer of the demo's agents: a minute of speech.
+const DEMO_ANSWER_TOKENS: u32 = 256;
+
 /// Builds every provider and agent. Calls nobody; a local model goes on loading on its own thread.
 pub fn build(settings: &Settings, is_demo: bool) -> Result<Agents, ConfigError> {
     let mut providers: BTreeMap<&str, Arc<dyn Provider>> = BTreeMap::new();
@@ -137,7 +140,7 @@ fn demo_agent(id: &str, name: &str, model: &str, system: &str, provider: Arc<dyn
         on_disconnect: OnDisconnect::Continue,
         viewer_grace_seconds: 30,
         temperature: None,
-        max_tokens: None,
+        max_tokens: Some(DEMO_ANSWER_TOKENS),
         context_tokens: None,
     };
     agent(id, &section, provider)
