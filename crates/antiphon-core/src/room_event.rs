@@ -31,7 +31,7 @@ pub enum StreamStatus {
     Active,
     /// Held by a person.
     Paused,
-    /// Ended, or marked after its end, by a person's interrupt.
+    /// Ended by a person's interrupt.
     Interrupted,
     /// Ended whole.
     Completed,

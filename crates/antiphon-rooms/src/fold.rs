@@ -225,10 +225,10 @@ impl RoomState {
         });
     }
 
-    /// An interrupt alone is not an end: a running stream's follows it.
+    /// An interrupt alone is not an end: a running stream's follows it, and an ended one keeps its outcome.
     fn interrupted(&mut self, stream_id: &str, heard: Option<u64>) {
         let vocabulary = self.vocabulary.clone();
-        self.change(stream_id, |message, answer| {
+        self.change(stream_id, |message, _| {
             if message.heard.is_some() {
                 return;
             }
@@ -236,9 +236,6 @@ impl RoomState {
             cut::to_heard(message, heard, &vocabulary);
             message.heard = Some(heard);
             message.status = MessageStatus::Interrupted;
-            if !answer.is_open() {
-                answer.status = StreamStatus::Interrupted;
-            }
         });
     }
 
