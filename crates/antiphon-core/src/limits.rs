@@ -16,8 +16,8 @@ pub const MAX_CHANNEL_ID_LENGTH: usize = 128;
 pub const MAX_EVENT_TYPE_LENGTH: usize = 64;
 /// A publisher's event id and a client's message id, in characters.
 pub const MAX_CLIENT_ID_LENGTH: usize = 128;
-/// A person's message, in bytes of UTF-8: far beyond any typed text, well within a body.
-pub const MAX_CONTENT_BYTES: usize = 256 * 1024;
+/// A person's message, in bytes of UTF-8: as much as a body holds.
+pub const MAX_CONTENT_BYTES: usize = MAX_BODY_BYTES;
 /// A room's name, in characters.
 pub const MAX_ROOM_NAME_LENGTH: usize = 200;
 /// Streams that wait behind the running one in one room.
@@ -47,7 +47,7 @@ pub const ROOM_WINDOW_BYTES: usize = 1 << 20;
 /// Client message ids that a room in memory remembers; older ones are looked up in the records.
 pub const ROOM_CLIENT_IDS: usize = 1_024;
 /// Events of a room after which its records are brought up to date though no stream ended: bounds the fold at a start.
-pub const ROOM_PROJECT_EVENTS: u64 = 1_000;
+pub const ROOM_PROJECT_EVENTS: u64 = 256;
 /// Rooms that are read at once when a start looks for work left open.
 pub const ROOM_SCAN_PAGE: usize = 200;
 /// How long a deleted room's events stay, so that a client that looks at them can see them end.

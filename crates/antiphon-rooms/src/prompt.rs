@@ -41,7 +41,7 @@ fn tokens(text: &str) -> usize {
     (ascii * 2).div_ceil(7) + other + TURN_TOKENS
 }
 
-/// The latest whole exchanges that fit, and the person's words last. Turns alternate, beginning with the person.
+/// The latest whole exchanges that fit, and the person's words last. One turn a message.
 fn turns(earlier: &[&StoredMessage], content: &str, budget: usize) -> Vec<Turn> {
     let mut left = budget;
     let mut messages = 1;
@@ -83,11 +83,5 @@ fn answer_to<'a>(request_id: &str, earlier: &[&'a StoredMessage]) -> Option<Opti
 
 /// Adds to the last turn where the same side goes on: most models want the sides to alternate.
 fn say(turns: &mut Vec<Turn>, role: TurnRole, content: &str) {
-    match turns.last_mut() {
-        Some(last) if last.role == role => {
-            last.content.push_str("\n\n");
-            last.content.push_str(content);
-        }
-        _ => turns.push(Turn { role, content: content.to_owned() }),
-    }
+    turns.push(Turn { role, content: content.to_owned() });
 }

@@ -112,7 +112,7 @@ fn a_wrong_configuration_is_exit_code_2_and_a_sentence() {
     let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
     for (text, word) in [
         ("[limits]\nmesages_per_minute = 1", "did you mean `messages_per_minute`?"),
-        ("[auth]\njwt_secret = \"short\"", "32 bytes"),
+        ("[auth]\njwt_secret = \"\"", "empty"),
         ("[auth]\njwt_secret = { env = \"ANTIPHON_TEST_UNSET\" }", "ANTIPHON_TEST_UNSET"),
         ("[log_output]\nlevel = \"in[fo\"", "log_output.level"),
     ] {

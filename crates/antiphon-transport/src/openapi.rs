@@ -31,8 +31,28 @@ struct Api;
 
 /// The document as JSON; made once.
 pub fn json() -> &'static str {
-    static JSON: LazyLock<String> = LazyLock::new(|| serde_json::to_string(&Api::openapi()).unwrap_or_default());
+    static JSON: LazyLock<String> = LazyLock::new(|| {
+        let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
+        describe_responses(&mut document);
+        document.to_string()
+    });
     &JSON
+}
+
+/// OpenAPI requires a description of each response; where the handler gives none it is the status in words.
+fn describe_responses(document: &mut serde_json::Value) {
+    let paths = document.get_mut("paths").and_then(serde_json::Value::as_object_mut);
+    let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(|path| path.as_object_mut());
+    let responses = operations
+        .flat_map(|path| path.values_mut())
+        .filter_map(|operation| operation.get_mut("responses").and_then(serde_json::Value::as_object_mut));
+    for (status, response) in responses.flatten() {
+        let words = status.parse().ok().and_then(|code| ::http::StatusCode::from_u16(code).ok());
+        let words = words.and_then(|code| code.canonical_reason()).unwrap_or("An answer");
+        if let Some(response) = response.as_object_mut().filter(|response| !response.contains_key("$ref")) {
+            response.entry("description").or_insert_with(|| words.into());
+        }
+    }
 }
 
 /// How callers say who they are.

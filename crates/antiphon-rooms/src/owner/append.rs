@@ -66,6 +66,8 @@ impl Owner {
         match event {
             RoomEvent::ArMessageRequest { stream_id, .. } => {
                 self.expiries.insert(stream_id.clone(), Instant::now() + MAX_STREAM_AGE);
+                // What was accepted outlives a retention that keeps fewer events than its answer takes.
+                self.wants_projection = true;
             }
             RoomEvent::ArStreamEnd { stream_id, .. } => {
                 self.wants_projection = true;

@@ -227,7 +227,7 @@ async fn nobody_else_gets_in() {
     let back_end = Identity { is_back_end: true, read: vec![Pattern::parse("ar-room:*").unwrap()], ..person("key:k") };
     assert!(rooms.may_read(&back_end, &channel).await.is_ok());
     assert_eq!(rooms.cancel(&back_end, &stream).await.unwrap_err().code, Code::Forbidden);
-    for (content, code) in [("  ", Code::InvalidRequest), (&*"x".repeat(300_000), Code::PayloadTooLarge)] {
+    for (content, code) in [("  ", Code::InvalidRequest), (&*"x".repeat(1_100_000), Code::PayloadTooLarge)] {
         assert_eq!(world.say(&room, content).await.unwrap_err().code, code);
     }
 }

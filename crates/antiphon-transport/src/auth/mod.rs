@@ -30,7 +30,7 @@ pub const API_KEY_USER_PREFIX: &str = "key:";
 /// What callers are checked against.
 #[derive(Default)]
 pub struct AuthOptions {
-    /// The secret of HS256 tokens, at least [`antiphon_core::limits::MIN_JWT_SECRET_BYTES`] long.
+    /// The secret of HS256 tokens; shorter than [`antiphon_core::limits::MIN_JWT_SECRET_BYTES`] is warned of.
     pub jwt_secret: Option<String>,
     /// Where an identity provider publishes its keys (RFC 7517).
     pub jwks_url: Option<String>,

@@ -47,12 +47,14 @@ pub(super) struct Tokens {
 impl Tokens {
     pub(super) fn new(options: AuthOptions) -> Result<Self, AuthError> {
         let secret = match options.jwt_secret {
-            Some(secret) if secret.len() < MIN_JWT_SECRET_BYTES => {
-                return Err(AuthError::new(format!(
-                    "jwt_secret is shorter than {MIN_JWT_SECRET_BYTES} bytes; make one with `openssl rand -base64 48`"
-                )));
+            Some(secret) if secret.is_empty() => {
+                return Err(AuthError::new("jwt_secret is empty; make one with `openssl rand -base64 48`"));
             }
             secret => secret.map(|secret| {
+                if secret.len() < MIN_JWT_SECRET_BYTES {
+                    let wanted = MIN_JWT_SECRET_BYTES;
+                    tracing::warn!(wanted, "jwt_secret has fewer bytes than HS256 wants (RFC 7518, section 3.2)");
+                }
                 (EncodingKey::from_secret(secret.as_bytes()), DecodingKey::from_secret(secret.as_bytes()))
             }),
         };
