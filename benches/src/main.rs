@@ -6,6 +6,7 @@
 mod clients;
 mod fanout;
 mod floor;
+mod formats;
 mod process;
 mod publish;
 mod storage;

@@ -1,6 +1,7 @@
 //! The measured processes: started, watched through `/proc`, stopped.
 
 use crate::Result;
+use crate::formats::Format;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -40,10 +41,12 @@ impl Started {
              [limits]\nmessages_per_minute = 0\nrequests_per_minute = 0\nconnections_per_user = 0\n\
              connections_per_address = 0\npublishes_per_second = 0\n[log]\nsync = \"{sync}\"\n"
         );
-        if let Some(upstream) = upstream {
+        for format in Format::ALL {
+            let Some(upstream) = upstream else { break };
+            let (kind, path) = (format.kind(), format.base_path());
             config += &format!(
-                "[providers.main]\nkind = \"openai\"\nbase_url = \"http://{upstream}/v1\"\napi_key = \"none\"\n\
-                 [agents.anna]\nprovider = \"main\"\nmodel = \"paced\"\nsystem = \"\"\nmarkers = \"off\"\n"
+                "[providers.{kind}]\nkind = \"{kind}\"\nbase_url = \"http://{upstream}{path}\"\napi_key = \"none\"\n\
+                 [agents.{kind}]\nprovider = \"{kind}\"\nmodel = \"paced\"\nsystem = \"\"\nmarkers = \"off\"\n"
             );
         }
         let file = folder.path().join("antiphon.toml");

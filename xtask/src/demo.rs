@@ -5,10 +5,13 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::{model, steps};
+use crate::{model, page, steps};
 
 /// The hidden command that [`run`] starts beside the server.
 pub const ANNOUNCE: &str = "announce";
+/// What it is told about the page.
+const WITH_PAGE: &str = "page";
+const WITHOUT_PAGE: &str = "no-page";
 
 /// What `demo` was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,10 +56,20 @@ impl Options {
 
 /// Sets up, builds, and becomes the server: signals and the exit code are the server's own.
 pub fn run(options: &Options) -> Result<(), String> {
-    println!("[1/3] the small model's weights");
+    println!("[1/4] the small model's weights");
     let weights = obtain_weights(options.with_model);
 
-    println!("[2/3] build (the first one takes some minutes, later ones seconds)");
+    println!("[2/4] the page");
+    let has_page = match page::build() {
+        Ok(()) => true,
+        Err(reason) => {
+            println!("    NO PAGE: {reason}");
+            println!("    going on without it; `chat` talks in the terminal");
+            false
+        }
+    };
+
+    println!("[3/4] build (the first one takes some minutes, later ones seconds)");
     let mut cargo = steps::cargo();
     cargo.args(["build", "--profile", "demo", "-p", "antiphon-server", "--bin", "antiphon"]);
     if weights.is_none() {
@@ -64,10 +77,10 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     steps::run("build", &mut cargo)?;
 
-    println!("[3/3] start, data in {}", options.data.display());
+    println!("[4/4] start, data in {}", options.data.display());
     let binary = steps::target_directory().join("demo/antiphon");
     let agent = if weights.is_some() { "anna" } else { "guide" };
-    let announcer = start_announcer(&binary, agent)?;
+    let announcer = start_announcer(&binary, agent, has_page)?;
     let mut server = Command::new(&binary);
     server.args(["serve", "--demo", "--listen", &options.listen, "--data"]).arg(&options.data).args(&options.rest);
     if let Some(weights) = weights {
@@ -95,35 +108,37 @@ fn obtain_weights(wanted: bool) -> Option<PathBuf> {
 /// Starts this program again to read the server's standard output, which is where the address comes from.
 /// It is not the server's parent but its child, and in a process group of its own, so that a signal meant
 /// for the server reaches the server and nothing else; it ends when the server's output does.
-fn start_announcer(binary: &std::path::Path, agent: &str) -> Result<Stdio, String> {
+fn start_announcer(binary: &std::path::Path, agent: &str, has_page: bool) -> Result<Stdio, String> {
     let this = std::env::current_exe().map_err(|error| format!("this program's own path: {error}"))?;
     let mut announcer = Command::new(this);
-    announcer.arg(ANNOUNCE).arg(binary).arg(agent).stdin(Stdio::piped()).process_group(0);
+    let page = if has_page { WITH_PAGE } else { WITHOUT_PAGE };
+    announcer.arg(ANNOUNCE).arg(binary).arg(agent).arg(page).stdin(Stdio::piped()).process_group(0);
     let mut child = announcer.spawn().map_err(|error| format!("starting the announcer: {error}"))?;
     child.stdin.take().map(Stdio::from).ok_or_else(|| "the announcer has no input".to_owned())
 }
 
 /// Passes the server's standard output on, and after its `ready` line says how to talk to it.
 pub fn announce(arguments: &[String]) -> Result<(), String> {
-    let [binary, agent] = arguments else {
+    let [binary, agent, page] = arguments else {
         return Err(format!("`{ANNOUNCE}` is started by `demo`, not by hand"));
     };
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| format!("reading the server's output: {error}"))?;
         println!("{line}");
         if let Some(url) = line.strip_prefix("ready ") {
-            println!("{}", instructions(url.trim(), binary, agent));
+            println!("{}", instructions(url.trim(), binary, agent, page == WITH_PAGE));
         }
     }
     Ok(())
 }
 
-fn instructions(url: &str, binary: &str, agent: &str) -> String {
+fn instructions(url: &str, binary: &str, agent: &str, has_page: bool) -> String {
+    let page = if has_page { format!("Talk to it in a browser:\n  {url}\n\nOr") } else { "Talk to it".to_owned() };
     format!(
         r#"
 Antiphon is running at {url}. Ctrl-C stops it; nothing said is lost.
 
-Talk to it, in another terminal:
+{page}, in another terminal:
   {binary} chat --url {url}
 
 Or with curl, as a guest:
@@ -161,7 +176,9 @@ mod tests {
 
     #[test]
     fn instructions_name_the_address_the_binary_and_who_answers() {
-        let text = instructions("http://127.0.0.1:9", "/opt/antiphon", "guide");
+        let text = instructions("http://127.0.0.1:9", "/opt/antiphon", "guide", true);
+        assert!(text.contains("in a browser:\n  http://127.0.0.1:9\n"), "{text}");
+        assert!(!instructions("http://127.0.0.1:9", "/opt/antiphon", "guide", false).contains("browser"));
         assert!(text.contains("/opt/antiphon chat --url http://127.0.0.1:9\n"), "{text}");
         assert!(text.contains(r#"'{"agentId":"guide"}'"#), "{text}");
     }

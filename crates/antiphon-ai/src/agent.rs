@@ -1,5 +1,6 @@
 //! Agents: who answers, with which model and by which rules.
 
+use crate::placing::Placing;
 use crate::provider::Provider;
 use antiphon_markers::Vocabulary;
 use std::collections::BTreeMap;
@@ -7,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Where an agent's markers come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone)]
 pub enum MarkerSource {
     /// The model is asked for them in its system prompt.
     Prompt,
+    /// They are put into the answer; the model knows of none.
+    Placed(Arc<dyn Placing>),
     /// None: brackets in the answer are plain text.
     Off,
 }
@@ -72,10 +74,15 @@ pub struct Agent {
 }
 
 impl Agent {
+    /// Whether the model itself writes markers, and so is to see its earlier ones.
+    pub fn writes_markers(&self) -> bool {
+        matches!(self.markers, MarkerSource::Prompt)
+    }
+
     /// What every prompt of the agent begins with: the operator's words, and how to write markers where it is to.
     pub fn system_prompt(&self, vocabulary: Option<&Vocabulary>) -> String {
         let mut system = self.system.clone();
-        if let Some(vocabulary) = vocabulary.filter(|_| self.markers == MarkerSource::Prompt) {
+        if let Some(vocabulary) = vocabulary.filter(|_| self.writes_markers()) {
             if !system.is_empty() {
                 system.push_str("\n\n");
             }

@@ -1,8 +1,8 @@
 //! The seam to models: one call, streaming or whole, and how it ended.
 
-use antiphon_core::Usage;
+pub use crate::provider_fault::{FaultKind, ProviderFault};
+use antiphon_core::{Citation, Usage};
 use futures::stream::BoxStream;
-use std::time::Duration;
 
 /// Who said a turn of the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub enum Piece {
     },
     /// A piece of the answer: never empty, always whole characters.
     Text(String),
+    /// A piece of what the model thinks before or while it answers: never empty, never spoken.
+    Reasoning(String),
     /// The call is over.
     End(CallEnd),
 }
@@ -62,6 +64,37 @@ pub struct CallEnd {
     pub finish_reason: Option<String>,
     /// The provider's own count.
     pub usage: Option<Usage>,
+    /// The sources that the provider gave for its answer, in its order, each once.
+    pub citations: Vec<Citation>,
+}
+
+impl CallEnd {
+    /// An end of which nothing but its outcome is known.
+    pub fn new(outcome: CallOutcome) -> Self {
+        Self { outcome, finish_reason: None, usage: None, citations: Vec::new() }
+    }
+
+    /// A failed call's.
+    pub fn failed(fault: ProviderFault) -> Self {
+        Self::new(CallOutcome::Failed(fault))
+    }
+}
+
+/// A whole answer in one response.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WholeAnswer {
+    /// The spoken text, markers included; empty where none came.
+    pub text: String,
+    /// What the model thought, where the provider tells.
+    pub reasoning: String,
+    /// How the call ended.
+    pub end: CallEnd,
+}
+
+impl From<ProviderFault> for WholeAnswer {
+    fn from(fault: ProviderFault) -> Self {
+        Self { text: String::new(), reasoning: String::new(), end: CallEnd::failed(fault) }
+    }
 }
 
 /// The outcome of a call that was not cancelled.
@@ -74,23 +107,16 @@ pub enum CallOutcome {
         /// For the operator's log.
         detail: String,
     },
+    /// The model declined, or a content filter of the provider stopped it. The text that came before stands, and
+    /// asking again would end the same.
+    Declined {
+        /// A sentence for the person in the room.
+        message: String,
+        /// For the operator's log.
+        detail: String,
+    },
     /// The provider said that it cannot, or could not be reached.
     Failed(ProviderFault),
-}
-
-/// What a provider's failure means.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ProviderFault {
-    /// A code of `StreamFault`: `provider_error`, `provider_refused`, `provider_unreachable` or `provider_timeout`.
-    pub code: &'static str,
-    /// A sentence for the person in the room. Never holds a key, an address or the provider's raw body.
-    pub message: String,
-    /// For the operator's log: status and a bounded part of the provider's message, without secrets.
-    pub detail: String,
-    /// Whether the same call may succeed later.
-    pub retryable: bool,
-    /// The provider's `Retry-After`.
-    pub retry_after: Option<Duration>,
 }
 
 /// What a provider is, for `GET /api/agents`.
@@ -118,11 +144,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Starts a call. Dropping the stream cancels it and closes its connection.
     fn stream(&self, prompt: Prompt) -> BoxStream<'static, Piece>;
 
-    /// Asks for the whole answer in one response: the text that came, and how the call ended.
-    async fn whole(&self, prompt: Prompt) -> (String, CallEnd);
+    /// Asks for the whole answer in one response: what came, and how the call ended.
+    async fn whole(&self, prompt: Prompt) -> WholeAnswer;
 
-    /// Whether `Prompt::partial` is understood.
-    fn can_continue(&self) -> bool;
+    /// Whether `Prompt::partial` is understood by that model.
+    fn can_continue(&self, model: &str) -> bool;
 
     /// Told once, at start, what every prompt of an agent begins with: a provider that can read it ahead does.
     fn prepare(&self, _system: String) {}

@@ -68,6 +68,42 @@ impl Settings {
         Some((patterns("read"), patterns("publish")))
     }
 
+    /// Every `[agents.ID]`, and behind it the model that places its markers, where that is another.
+    pub(crate) fn agents(&self) -> Vec<AgentSettings> {
+        let ids = self.table.get("agents").and_then(Value::as_table).into_iter().flat_map(Table::keys);
+        ids.flat_map(|id| [Some(self.agent(id)), self.agent_of_markers(id)]).flatten().collect()
+    }
+
+    fn agent(&self, id: &str) -> AgentSettings {
+        let text = |key: &str| self.text(&["agents", id, key]).unwrap_or_default();
+        AgentSettings {
+            id: id.to_owned(),
+            provider: text("provider"),
+            model: text("model"),
+            temperature: self.number(&["agents", id, "temperature"]),
+        }
+    }
+
+    fn agent_of_markers(&self, id: &str) -> Option<AgentSettings> {
+        let text = |key: &str| self.text(&["agents", id, key]);
+        let own = self.agent(id);
+        let provider = text("marker_provider").unwrap_or_else(|| own.provider.clone());
+        let model = text("marker_model").unwrap_or_else(|| own.model.clone());
+        let is_another = provider != own.provider || model != own.model;
+        let is_asked = text("markers").is_some_and(|markers| markers == "model");
+        // Markers are asked for without chance.
+        let placing = AgentSettings { id: format!("{id}, for its markers"), provider, model, temperature: Some(0.0) };
+        (is_asked && is_another).then_some(placing)
+    }
+
+    fn number(&self, path: &[&str]) -> Option<f64> {
+        if let Ok(text) = std::env::var(variable_of(path)) {
+            return text.parse().ok();
+        }
+        let value = self.at(path)?;
+        value.as_float().or_else(|| Some(value.as_integer()? as f64))
+    }
+
     /// Every `[providers.NAME]`.
     pub(crate) fn providers(&self) -> Vec<ProviderSettings> {
         let Some(table) = self.table.get("providers").and_then(Value::as_table) else { return Vec::new() };
@@ -86,6 +122,16 @@ impl Settings {
             })
             .collect()
     }
+}
+
+/// What a configuration says of one agent, as far as calls of its provider go.
+pub(crate) struct AgentSettings {
+    pub(crate) id: String,
+    /// A name of `[providers]`; empty where it is missing.
+    pub(crate) provider: String,
+    /// Empty where it is missing.
+    pub(crate) model: String,
+    pub(crate) temperature: Option<f64>,
 }
 
 /// What a configuration says of one provider.
@@ -166,6 +212,18 @@ mod tests {
         assert_eq!(providers[0].api_key, Some(Ok("from the file".to_owned())));
         let missing = providers[1].api_key.clone().unwrap().unwrap_err();
         assert!(missing.contains("export ANTIPHON_TEST_THAT_NOBODY_SETS"), "{missing}");
+    }
+
+    #[test]
+    fn agents_are_found_with_who_places_their_markers() {
+        let settings = settings(
+            "[agents.a]\nprovider = \"p\"\nmodel = \"m\"\ntemperature = 1\nmarkers = \"model\"\nmarker_model = \"n\"\n\
+             [agents.b]\nprovider = \"p\"\nmarkers = \"model\"\n",
+        );
+        let agents = settings.agents();
+        let told: Vec<_> = agents.iter().map(|a| (a.id.as_str(), a.model.as_str(), a.temperature)).collect();
+        let expected = [("a", "m", Some(1.0)), ("a, for its markers", "n", Some(0.0)), ("b", "", None)];
+        assert_eq!(told, expected);
     }
 
     #[test]

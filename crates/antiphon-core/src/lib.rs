@@ -26,7 +26,7 @@ pub use event::{Event, EventKind, Record};
 pub use identifier::{new_client_id, new_message_id, new_room_id, new_session_id, new_stream_id, room_of_stream};
 pub use identity::{Identity, Pattern};
 pub use log::{Bounds, Log, LogError, OnCommit, ReadFrom, ReadLimit};
-pub use message::{Heard, Message, MessageStatus, SenderRole};
+pub use message::{Citation, Heard, Message, MessageStatus, SenderRole};
 pub use position::{ChannelHash, Position};
 pub use retention::{NamespaceSettings, Retention};
 pub use room::{CreatedBy, Room, RoomStatus, Visibility};

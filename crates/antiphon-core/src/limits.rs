@@ -110,6 +110,8 @@ pub const MAX_DISCARDED_BYTES: usize = 16 << 20;
 pub const REQUEST_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Open TCP connections of the whole process.
 pub const MAX_CONNECTIONS: usize = 50_000;
+/// Entries of `server.trusted_proxies`: each is compared with for every hop of every request.
+pub const MAX_TRUSTED_PROXIES: usize = 256;
 /// How long a ticket may wait to be used.
 pub const TICKET_LIFETIME: Duration = Duration::from_secs(60);
 /// Tickets that wait to be used; the oldest goes first.
@@ -142,6 +144,17 @@ pub const SHARED_LIMIT_KEYS: u64 = 1_024;
 pub const MAX_DATA_DEPTH: usize = 100;
 /// How long a guest's token holds.
 pub const GUEST_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// Sentences for which a second model is asked for markers at once: it keeps up with speech, and a slow one holds the
+/// answer's reading back.
+pub const PLACING_ASKED_AT_ONCE: usize = 4;
+/// How long a sentence waits for the markers of a second model before it goes out without.
+pub const PLACING_TIMEOUT: Duration = Duration::from_millis(1500);
+/// What is kept of a model's reasoning for one answer, in bytes: it is shown, never sent back, and long for some models.
+pub const MAX_REASONING_BYTES: usize = 256 * 1024;
+/// Citations of one answer: more than a provider's search gives.
+pub const MAX_CITATIONS: usize = 50;
+/// A citation's address and its title, in bytes each: longer addresses are left out, longer titles are cut.
+pub const MAX_CITATION_BYTES: usize = 2048;
 
 /// One frame of a provider's stream, in bytes.
 pub const MAX_PROVIDER_FRAME: usize = 1 << 20;
@@ -240,3 +253,5 @@ pub const CHAT_PENDING: usize = 64;
 pub const CHAT_REMEMBERED: usize = 256;
 /// Typed lines that the up arrow brings back.
 pub const CHAT_HISTORY: usize = 100;
+/// Tokens of the answer that `antiphon doctor --call` asks a model for: a greeting, and the start of a thought before it.
+pub const DOCTOR_ANSWER_TOKENS: u32 = 32;

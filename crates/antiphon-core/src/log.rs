@@ -54,6 +54,12 @@ pub enum LogError {
         /// What is allowed.
         allowed: usize,
     },
+    /// An event with that id is another one than the channel has. Nothing of the append was taken.
+    #[error("the event id {event_id} is taken by another event")]
+    Taken {
+        /// Which.
+        event_id: String,
+    },
     /// The engine cannot write or read now. Nothing of the append was acknowledged; it may be tried again.
     #[error("the log is unavailable: {reason}")]
     Unavailable {
@@ -81,6 +87,12 @@ impl From<LogError> for Refusal {
                 Code::PayloadTooLarge,
                 format!("these events take {bytes} bytes; at most {allowed} are taken at once"),
             ),
+            LogError::Taken { event_id } => Refusal::new(
+                Code::Conflict,
+                format!(
+                    "the `eventId` {event_id:?} was used for another event of this channel: nothing was taken; use a new one for each event, and the same event to repeat one"
+                ),
+            ),
             LogError::Unavailable { .. } => Refusal::new(
                 Code::Unavailable,
                 "the log cannot be written or read at the moment; nothing was taken, try again",
@@ -95,7 +107,7 @@ impl From<LogError> for Refusal {
 pub trait Log: Send + Sync + 'static {
     /// Appends the events together: all or none, in order, without another append between them. Returns the position
     /// of each once they are as durable as the engine promises; an event whose `event_id` the channel already has is
-    /// not appended again and gets the position it had. Dropping the future does not undo an append under way.
+    /// not appended again and gets the position it had, or is refused where it is not the same event. Dropping the future does not undo an append under way.
     async fn append(&self, channel: &ChannelName, events: Vec<Event>) -> Result<Vec<Position>, LogError>;
 
     /// Reads in order. An empty result means that nothing follows. Checks the position: foreign, expired, future.

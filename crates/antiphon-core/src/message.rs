@@ -1,6 +1,6 @@
 //! Messages: what a person said, or what a reader folds from a stream's events.
 
-use crate::{Marker, Timestamp};
+use crate::{Marker, StreamFault, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -39,6 +39,16 @@ pub struct Heard {
     pub offset: u64,
 }
 
+/// A source that a provider gave for an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Citation {
+    /// An `http` or `https` address.
+    pub url: String,
+    /// What is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
 /// A message as clients and events show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -65,6 +75,15 @@ pub struct Message {
     /// How far it was heard, once interrupted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<Heard>,
+    /// What the model thought before and while it answered, where the provider tells. Never spoken.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reasoning: String,
+    /// The sources that the provider gave, in its order: a text's `[1]` is the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
+    /// Why the answer is not whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StreamFault>,
     /// When it was accepted, or its stream was.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

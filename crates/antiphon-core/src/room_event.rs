@@ -1,6 +1,6 @@
 //! The events of rooms: a closed enum whose JSON is what clients get and what the log keeps.
 
-use crate::{Event, EventKind, Heard, Marker, Message, Room, Timestamp};
+use crate::{Citation, Event, EventKind, Heard, Marker, Message, Room, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 use utoipa::ToSchema;
@@ -57,7 +57,7 @@ pub struct Usage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StreamFault {
     /// `truncated`, `provider_error`, `provider_refused`, `provider_unreachable`, `provider_timeout`, `too_long`,
-    /// `crashed`, `expired` or `agent_not_found`.
+    /// `declined`, `crashed`, `expired` or `agent_not_found`.
     pub code: String,
     /// A sentence for a person, without internals.
     pub message: String,
@@ -153,7 +153,18 @@ pub enum RoomEvent {
         /// True on the last chunk of a completed stream.
         is_final: bool,
     },
-    /// Drop what came before of this stream: `chunk_index` and offsets start again.
+    /// A piece of what the model thinks before and while it answers. Never spoken, and no chunk.
+    ArStreamReasoning {
+        /// Which stream.
+        stream_id: String,
+        /// The message it makes.
+        message_id: String,
+        /// From 1.
+        attempt: u32,
+        /// The piece.
+        text: String,
+    },
+    /// Drop what came before of this stream, its reasoning included: `chunk_index` and offsets start again.
     ArStreamReset {
         /// Which stream.
         stream_id: String,
@@ -226,6 +237,9 @@ pub enum RoomEvent {
         /// Why it is not whole.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<StreamFault>,
+        /// The sources that the provider gave.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        citations: Vec<Citation>,
         /// How far an interrupted one was heard.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         heard: Option<Heard>,
@@ -267,6 +281,7 @@ impl RoomEvent {
         let kind = match self {
             RoomEvent::ArStreamChunk { .. } => EventKind::Chunk,
             RoomEvent::ArMessageRequest { .. } => EventKind::BackEnd,
+            RoomEvent::RoomDeleted { .. } => EventKind::Last,
             _ => EventKind::Plain,
         };
         Ok(Event { kind, json: serde_json::to_vec(&envelope)?.into(), event_id: None, provider_at })

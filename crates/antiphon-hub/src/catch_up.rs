@@ -2,7 +2,7 @@
 
 use crate::hub::Hub;
 use crate::outlet::{CloseReason, Offer};
-use crate::subscription::Subscription;
+use crate::subscription::{Subscription, is_last};
 use antiphon_core::limits::{CATCH_UP_BYTES, CATCH_UP_EVENTS};
 use antiphon_core::{LogError, Position, ReadFrom, ReadLimit, Record};
 use antiphon_wire::encode;
@@ -41,6 +41,10 @@ pub(crate) async fn run(hub: Arc<Hub>, subscription: Arc<Subscription>, mut curs
             continue;
         }
         match outlet.offer(&frames) {
+            Offer::Written | Offer::Backlogged if is_last(&records) => {
+                subscription.announce_caught_up(last);
+                return subscription.finish();
+            }
             Offer::Written | Offer::Backlogged => cursor = last,
             Offer::Refused => {}
             Offer::Closed => return,

@@ -43,7 +43,7 @@ pub trait Outlet: Send + Sync + 'static {
     /// Waits until nothing waits in the outlet; false when the client is gone.
     async fn ready(&self) -> bool;
 
-    /// A subscription ended by the hub, after its error was pushed.
+    /// A subscription ended by the hub, after its error was pushed or the last of its channel was taken.
     fn subscription_ended(&self);
 
     /// Ends the client after what waits has been sent.

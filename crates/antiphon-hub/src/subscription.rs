@@ -3,7 +3,7 @@
 use crate::feed::Feed;
 use crate::hub::Hub;
 use crate::outlet::Outlet;
-use antiphon_core::{ChannelName, Position, Refusal, Viewing};
+use antiphon_core::{ChannelName, EventKind, Position, Record, Refusal, Viewing};
 use antiphon_wire::server_message::ChannelReference;
 use antiphon_wire::{ServerMessage, encode};
 use parking_lot::Mutex;
@@ -44,6 +44,11 @@ pub struct SubscribeRequest {
     pub until_end: bool,
     /// Comes back on `subscribed`.
     pub request_id: Option<Value>,
+}
+
+/// Whether nothing can follow these records in their channel.
+pub(crate) fn is_last(records: &[Record]) -> bool {
+    records.last().is_some_and(|record| record.kind == EventKind::Last)
 }
 
 /// One connection's cursor on one channel: catching up, live, or over.
@@ -102,6 +107,14 @@ impl Subscription {
     pub(crate) fn fail(&self, refusal: Refusal) {
         if !self.is_over() {
             self.notify(&ServerMessage::error(refusal, None, Some(&self.feed.channel)));
+            self.end();
+            self.outlet.subscription_ended();
+        }
+    }
+
+    /// Ends the subscription, whose client has the last of its channel.
+    pub(crate) fn finish(&self) {
+        if !self.is_over() {
             self.end();
             self.outlet.subscription_ended();
         }

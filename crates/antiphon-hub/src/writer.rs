@@ -4,6 +4,7 @@ use crate::catch_up;
 use crate::feed::{Feed, Joined, Turn};
 use crate::hub::Hub;
 use crate::outlet::{Offer, Outlet};
+use crate::subscription;
 use antiphon_core::limits::{CATCH_UP_BYTES, CATCH_UP_EVENTS, CLIENTS_PER_TURN};
 use antiphon_core::{LogError, Position, ReadFrom, ReadLimit, Record};
 use antiphon_wire::{Audience, Format, ServerMessage, encode};
@@ -97,7 +98,12 @@ fn offer(joined: &Joined, encoded: &mut Encoded<'_>, after: Position, last: Posi
     if frames.is_empty() {
         return Next::Live;
     }
+    let is_over = subscription::is_last(encoded.records);
     match outlet.offer(&frames) {
+        Offer::Written | Offer::Backlogged if is_over => {
+            joined.subscription.finish();
+            Next::Gone
+        }
         Offer::Written => Next::Live,
         Offer::Backlogged => Next::Behind(last),
         Offer::Refused => Next::Behind(before),

@@ -16,6 +16,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -23,11 +24,17 @@ use tokio::sync::Notify;
 struct TestOutlet {
     state: Mutex<(Vec<u8>, usize, bool)>,
     changed: Notify,
+    /// Subscriptions that the hub ended.
+    ended: AtomicUsize,
 }
 
 impl TestOutlet {
     fn new(room: usize) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::new((Vec::new(), room, false)), changed: Notify::new() })
+        Arc::new(Self {
+            state: Mutex::new((Vec::new(), room, false)),
+            changed: Notify::new(),
+            ended: AtomicUsize::new(0),
+        })
     }
 
     fn give_room(&self, bytes: usize) {
@@ -104,7 +111,9 @@ impl Outlet for TestOutlet {
             changed.await;
         }
     }
-    fn subscription_ended(&self) {}
+    fn subscription_ended(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+    }
     fn close(&self, _reason: CloseReason) {
         self.state.lock().2 = true;
         self.changed.notify_waiters();
@@ -313,6 +322,35 @@ async fn a_reader_that_retention_overtakes_is_told() {
     };
     assert_eq!(connection.subscribe(request).await.unwrap_err().code, Code::PositionExpired);
     assert_eq!(world.hub.counts().channels.len(), 0, "a refused subscription leaves nothing behind");
+}
+
+#[tokio::test]
+async fn the_last_event_of_a_channel_ends_its_subscriptions() {
+    let world = world(1, false, ALL);
+    let ready = TestOutlet::new(usize::MAX);
+    let stuck = TestOutlet::new(0);
+    let connections = [world.subscribe(&ready, Start::Now).await, world.subscribe(&stuck, Start::Kept).await];
+    world.publish(0).await;
+    let json = "{\"type\":\"tick\",\"data\":1}".into();
+    let last = Event { kind: EventKind::Last, json, event_id: None, provider_at: None };
+    world.log.append(&world.channel, vec![last]).await.unwrap();
+    for (outlet, connection) in [&ready, &stuck].into_iter().zip(&connections) {
+        outlet.give_room(usize::MAX);
+        let got = outlet.until(|messages| ticks(messages).len() == 2).await;
+        assert_eq!(ticks(&got), [0, 1]);
+        for _ in 0..1_000 {
+            if outlet.ended.load(Ordering::Relaxed) == 1 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(outlet.ended.load(Ordering::Relaxed), 1, "once");
+        assert!(!connection.is_subscribed(&world.channel));
+        let kinds: Vec<_> = outlet.messages().iter().map(|message| message["type"].clone()).collect();
+        assert!(!kinds.iter().any(|kind| kind == "error"), "quietly: {kinds:?}");
+        assert_eq!(kinds.iter().filter(|kind| *kind == "caught-up").count(), 1, "{kinds:?}");
+    }
+    assert!(world.hub.counts().channels.is_empty(), "nobody follows it any more");
 }
 
 #[tokio::test]

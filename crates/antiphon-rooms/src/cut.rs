@@ -3,10 +3,16 @@
 use antiphon_core::{Heard, Message};
 use antiphon_markers::{Vocabulary, utf16_length};
 
-/// How far a place lies into a message's spoken text; beyond it counts as its end.
-pub(crate) fn within(message: &Message, heard: Option<u64>) -> Heard {
-    let length = utf16_length(&message.text);
-    Heard { offset: heard.map_or(length, |offset| offset.min(length)) }
+/// How far a place lies into a message's spoken text: beyond it counts as its end, inside a surrogate pair as the pair's
+/// start.
+pub(crate) fn within(message: &Message, heard: u64) -> Heard {
+    let end = utf16_boundary(&message.text, heard);
+    Heard { offset: utf16_length(&message.text[..end]) }
+}
+
+/// All of a message's spoken text.
+pub(crate) fn whole(message: &Message) -> Heard {
+    Heard { offset: utf16_length(&message.text) }
 }
 
 /// Keeps what was heard: the text up to there and the markers that fired.

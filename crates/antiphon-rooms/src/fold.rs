@@ -5,7 +5,8 @@
 use crate::cut;
 use antiphon_core::limits::{MAX_PROMPT_MESSAGES, ROOM_CLIENT_IDS, ROOM_WINDOW_BYTES};
 use antiphon_core::{
-    Message, MessageStatus, Outcome, Position, Room, RoomEvent, RoomStatus, SenderRole, StreamStatus, Timestamp,
+    Citation, Message, MessageStatus, Outcome, Position, Room, RoomEvent, RoomStatus, SenderRole, StreamFault,
+    StreamStatus, Timestamp,
 };
 use antiphon_markers::Vocabulary;
 use antiphon_sql::{Answer, ClientMessage, Loaded, Projection, StoredMessage};
@@ -130,8 +131,16 @@ impl RoomState {
                     message.content.clear();
                     message.text.clear();
                     message.markers.clear();
+                    message.reasoning.clear();
                 }
             }),
+            RoomEvent::ArStreamReasoning { stream_id, attempt, text, .. } => {
+                self.change(stream_id, |message, answer| {
+                    if answer.is_open() && *attempt == answer.attempt {
+                        message.reasoning.push_str(text);
+                    }
+                })
+            }
             RoomEvent::ArStreamAttempt { stream_id, attempt, .. } => self.change(stream_id, |_, answer| {
                 answer.attempt = answer.attempt.max(*attempt);
             }),
@@ -140,7 +149,9 @@ impl RoomState {
             RoomEvent::ArStreamInterrupt { stream_id, heard, .. } => {
                 self.interrupted(stream_id, heard.map(|heard| heard.offset));
             }
-            RoomEvent::ArStreamEnd { stream_id, outcome, .. } => self.ended(stream_id, *outcome),
+            RoomEvent::ArStreamEnd { stream_id, outcome, error, citations, .. } => {
+                self.ended(stream_id, *outcome, error.as_ref(), citations);
+            }
         }
     }
 
@@ -187,6 +198,9 @@ impl RoomState {
             status: MessageStatus::Streaming,
             stream_id: Some(stream_id.to_owned()),
             heard: None,
+            reasoning: String::new(),
+            citations: Vec::new(),
+            error: None,
             created_at: at,
         };
         let answer = Answer {
@@ -225,27 +239,32 @@ impl RoomState {
         });
     }
 
-    /// An interrupt alone is not an end: a running stream's follows it, and an ended one keeps its outcome.
+    /// An interrupt alone is not an end: a running stream's follows it, and an ended one keeps its outcome. One that does
+    /// not say how far leaves that open for a later one; until then all that was sent counts.
     fn interrupted(&mut self, stream_id: &str, heard: Option<u64>) {
         let vocabulary = self.vocabulary.clone();
         self.change(stream_id, |message, _| {
             if message.heard.is_some() {
                 return;
             }
-            let heard = cut::within(message, heard);
-            cut::to_heard(message, heard, &vocabulary);
-            message.heard = Some(heard);
             message.status = MessageStatus::Interrupted;
+            if let Some(heard) = heard {
+                let heard = cut::within(message, heard);
+                cut::to_heard(message, heard, &vocabulary);
+                message.heard = Some(heard);
+            }
         });
     }
 
-    fn ended(&mut self, stream_id: &str, outcome: Outcome) {
+    fn ended(&mut self, stream_id: &str, outcome: Outcome, error: Option<&StreamFault>, citations: &[Citation]) {
         let Some(place) = self.by_stream.get(stream_id).copied() else { return };
         if !self.open.contains(&place) {
             return;
         }
         self.open.retain(|open| *open != place);
         self.change(stream_id, |message, answer| {
+            message.error = error.cloned();
+            message.citations = citations.to_vec();
             (answer.status, message.status) = match outcome {
                 Outcome::Completed => (StreamStatus::Completed, MessageStatus::Completed),
                 Outcome::Interrupted => (StreamStatus::Interrupted, MessageStatus::Interrupted),
@@ -373,7 +392,9 @@ impl RoomState {
             self.client_messages.retain(|_, (_, changed)| *changed > projected);
             self.has_older_client_ids = true;
         }
-        let size = |held: &Held| held.stored.message.content.len() + held.stored.message.text.len();
+        let size = |held: &Held| {
+            held.stored.message.content.len() + held.stored.message.text.len() + held.stored.message.reasoning.len()
+        };
         let mut bytes: usize = self.messages.values().map(size).sum();
         let mut count = self.messages.len();
         let mut start = None;

@@ -26,7 +26,7 @@ pub(crate) fn build(
     Prompt {
         model: agent.model.clone(),
         system,
-        turns: turns(earlier, content, budget),
+        turns: turns(agent, earlier, content, budget),
         partial: None,
         temperature: agent.temperature,
         max_tokens: agent.max_tokens,
@@ -42,12 +42,12 @@ fn tokens(text: &str) -> usize {
 }
 
 /// The latest whole exchanges that fit, and the person's words last. One turn a message.
-fn turns(earlier: &[&StoredMessage], content: &str, budget: usize) -> Vec<Turn> {
+fn turns(agent: &Agent, earlier: &[&StoredMessage], content: &str, budget: usize) -> Vec<Turn> {
     let mut left = budget;
     let mut messages = 1;
     let mut kept: Vec<(&str, Option<&str>)> = vec![(content, None)];
     for asked in earlier.iter().rev().filter(|stored| stored.message.role == SenderRole::User) {
-        let Some(answer) = answer_to(&asked.message.id, earlier) else { continue };
+        let Some(answer) = answer_to(agent, &asked.message.id, earlier) else { continue };
         let cost = tokens(&asked.message.content) + answer.map_or(0, tokens);
         messages += 1 + usize::from(answer.is_some());
         if cost > left || messages > MAX_PROMPT_MESSAGES {
@@ -68,14 +68,16 @@ fn turns(earlier: &[&StoredMessage], content: &str, budget: usize) -> Vec<Turn> 
 
 /// The latest answer to a message that has words in it; `Some(None)` where none has. Nothing at all for a message that was
 /// withdrawn before anybody answered: it was never said.
-fn answer_to<'a>(request_id: &str, earlier: &[&'a StoredMessage]) -> Option<Option<&'a str>> {
+fn answer_to<'a>(agent: &Agent, request_id: &str, earlier: &[&'a StoredMessage]) -> Option<Option<&'a str>> {
     let (mut streams, mut withdrawn, mut answer) = (0, 0, None);
     for stored in earlier {
         let Some(stream) = stored.answer.as_ref().filter(|stream| stream.request_id == request_id) else { continue };
         streams += 1;
         withdrawn += usize::from(stored.message.status == MessageStatus::Cancelled && stream.started_at.is_none());
         if stored.message.status != MessageStatus::Streaming && !stored.message.text.trim().is_empty() {
-            answer = Some(stored.message.content.as_str());
+            let message = &stored.message;
+            // A model that writes no markers is not to learn it from those that were put into its answers.
+            answer = Some(if agent.writes_markers() { message.content.as_str() } else { message.text.as_str() });
         }
     }
     (streams == 0 || withdrawn < streams).then_some(answer)

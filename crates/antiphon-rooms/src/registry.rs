@@ -35,7 +35,7 @@ pub(crate) enum Phase {
 pub(crate) struct Work {
     /// Without their end.
     pub(crate) open: usize,
-    /// Whose provider is being read.
+    /// Whose provider is being read, or whose end is not in the log yet.
     pub(crate) running: usize,
 }
 

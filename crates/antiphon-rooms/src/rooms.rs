@@ -21,6 +21,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::oneshot;
 
+/// The type of every AR room, and of no other.
+const AR_TYPE: &str = "ar-conversation";
 /// How long a command waits for a place with a busy owner.
 const OWNER_BUSY: Duration = Duration::from_secs(5);
 /// How long owners may take to write down where they are.
@@ -87,12 +89,14 @@ impl Rooms {
         if name.as_deref().is_some_and(|name| length(name) > MAX_ROOM_NAME_LENGTH) {
             return Err(invalid(format!("a room's name has at most {MAX_ROOM_NAME_LENGTH} characters")));
         }
-        let room_type = match (new.is_ar, new.room_type) {
-            (true, _) => "ar-conversation".to_owned(),
-            (false, room_type) => room_type.filter(|room_type| !room_type.is_empty()).unwrap_or("regular".to_owned()),
-        };
-        if length(&room_type) > MAX_ROOM_TYPE_LENGTH {
-            return Err(invalid(format!("a room's type has at most {MAX_ROOM_TYPE_LENGTH} characters")));
+        let given = new.room_type.as_deref().unwrap_or_default().trim();
+        let room_type = if new.is_ar { AR_TYPE } else { given }.to_owned();
+        let is_own_word = room_type != AR_TYPE && (1..=MAX_ROOM_TYPE_LENGTH).contains(&length(&room_type));
+        if !new.is_ar && !is_own_word {
+            return Err(invalid(format!(
+                "`type` is your own word for what a regular room is, such as `group` or `direct`: 1 to \
+                 {MAX_ROOM_TYPE_LENGTH} characters, and not `{AR_TYPE}`, which POST /api/ar-rooms makes"
+            )));
         }
         match &new.agent_id {
             None if new.is_ar => return Err(invalid("an AR room needs an `agentId`: see GET /api/agents")),
@@ -139,6 +143,13 @@ impl Rooms {
         }
         access::check(who, &room, Wish::Read)?;
         Ok(RoomView { position: self.end_of(&room).await?, room: Room::clone(&room) })
+    }
+
+    /// A room of either kind that somebody may read.
+    pub async fn find(&self, who: &Identity, room_id: &str) -> Result<Arc<Room>, Refusal> {
+        let room = self.look(room_id).await?;
+        access::check(who, &room, Wish::Read)?;
+        Ok(room)
     }
 
     /// Whether somebody may read the channel behind a room.

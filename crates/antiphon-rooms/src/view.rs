@@ -15,7 +15,7 @@ pub struct NewRoom {
     pub agent_id: Option<String>,
     /// What its user calls it.
     pub name: Option<String>,
-    /// A regular room's type, the creator's word; `regular` where none is given.
+    /// A regular room's type, the creator's word, which it must have.
     pub room_type: Option<String>,
     /// Who may find and enter a regular room; private where nothing is said.
     pub visibility: Option<Visibility>,

@@ -3,10 +3,11 @@
 use crate::config::{AgentSection, ConfigError, MarkerSetting, ProviderKind, ProviderSection, Settings};
 use crate::demo;
 use antiphon_ai::agent::{Agent, Agents, MarkerSource, OnDisconnect, Recovery};
-use antiphon_ai::openai::{OpenAi, OpenAiOptions};
+use antiphon_ai::connect::connect;
+use antiphon_ai::placing::{SecondModel, Sentiment};
 use antiphon_ai::provider::Provider;
 use antiphon_ai::script::Script;
-use antiphon_ai::{ApiKey, http_client};
+use antiphon_ai::{ApiKey, HttpOptions, http_client};
 use antiphon_transport::http::AgentView;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,51 +24,56 @@ const DEMO_ANSWER_TOKENS: u32 = 256;
 
 /// Builds every provider and agent. Calls nobody; a local model goes on loading on its own thread.
 pub fn build(settings: &Settings, is_demo: bool) -> Result<Agents, ConfigError> {
+    let http = http_client().map_err(|error| ConfigError::new(format!("no HTTP client for the providers: {error}")))?;
+    let http = HttpOptions::new("", None, http);
     let mut providers: BTreeMap<&str, Arc<dyn Provider>> = BTreeMap::new();
     for (name, section) in &settings.providers {
-        providers.insert(name, provider(name, section)?);
+        providers.insert(name, provider(name, section, &http)?);
     }
     let mut agents = Vec::new();
     for (id, section) in &settings.agents {
         let provider = providers
             .get(section.provider.as_str())
             .ok_or_else(|| ConfigError::new(format!("agents.{id}.provider: there is no such provider")))?;
-        agents.push(agent(id, section, provider.clone()));
+        agents.push(agent(id, section, provider.clone(), marker_source(section, provider, &providers)));
     }
     if is_demo {
         let is_free = |id: &str| !settings.agents.contains_key(id);
         if is_free(demo::GUIDE) {
-            agents.push(demo_agent(demo::GUIDE, "Guide", "script", "", Arc::new(Script::default())));
+            agents.push(demo_agent(
+                demo::GUIDE,
+                "Guide",
+                "script",
+                "",
+                Arc::new(Script::default()),
+                MarkerSource::Prompt,
+            ));
         }
         if is_free(demo::ANNA)
             && let Some(provider) = demo_model(settings)
         {
             let file = provider.status().file.unwrap_or_default();
             let model = file.trim_end_matches(".gguf");
-            agents.push(demo_agent(demo::ANNA, "Anna", model, demo::ANNA_SYSTEM, provider));
+            // Small models seldom write markers of their own, and spend a prompt's length on being told to.
+            let markers = MarkerSource::Placed(Arc::new(Sentiment));
+            agents.push(demo_agent(demo::ANNA, "Anna", model, demo::ANNA_SYSTEM, provider, markers));
         }
     }
     Ok(Agents::new(agents))
 }
 
-fn provider(name: &str, section: &ProviderSection) -> Result<Arc<dyn Provider>, ConfigError> {
+fn provider(name: &str, section: &ProviderSection, http: &HttpOptions) -> Result<Arc<dyn Provider>, ConfigError> {
     let wrong = |problem: String| ConfigError::new(format!("providers.{name}: {problem}"));
-    match section.kind {
-        ProviderKind::Openai => {
-            let base_url = section.base_url.clone().unwrap_or_default();
-            let http = http_client().map_err(|error| wrong(format!("no HTTP client: {error}")))?;
-            let options = OpenAiOptions::new(base_url, provider_key(name, section)?, http);
-            Ok(Arc::new(OpenAi::new(options).map_err(|error| wrong(error.to_string()))?))
-        }
-        ProviderKind::Script => Ok(Arc::new(Script::default())),
-        ProviderKind::Local => {
-            let file = section.file.as_deref().ok_or_else(|| wrong("file is missing".into()))?;
-            local(file).ok_or_else(|| wrong("this program was built without local models".into()))
-        }
-        ProviderKind::Anthropic | ProviderKind::Gemini | ProviderKind::Ollama | ProviderKind::Perplexity => {
-            Err(wrong("this kind is not in this version".into()))
-        }
+    if let Some(kind) = section.kind.remote() {
+        let base_url = section.base_url.clone().unwrap_or_default();
+        let options = HttpOptions { base_url, api_key: provider_key(name, section)?, ..http.clone() };
+        return connect(kind, options).map_err(|error| wrong(error.to_string()));
     }
+    if section.kind == ProviderKind::Script {
+        return Ok(Arc::new(Script::default()));
+    }
+    let file = section.file.as_deref().ok_or_else(|| wrong("file is missing".into()))?;
+    local(file).ok_or_else(|| wrong("this program was built without local models".into()))
 }
 
 /// A key that is not there does not keep the other agents from starting: calls of this one will be refused.
@@ -104,7 +110,25 @@ fn demo_model(settings: &Settings) -> Option<Arc<dyn Provider>> {
     provider
 }
 
-fn agent(id: &str, section: &AgentSection, provider: Arc<dyn Provider>) -> Agent {
+fn marker_source(
+    section: &AgentSection,
+    own: &Arc<dyn Provider>,
+    providers: &BTreeMap<&str, Arc<dyn Provider>>,
+) -> MarkerSource {
+    match section.markers {
+        MarkerSetting::Prompt => MarkerSource::Prompt,
+        MarkerSetting::Off => MarkerSource::Off,
+        MarkerSetting::Sentiment => MarkerSource::Placed(Arc::new(Sentiment)),
+        MarkerSetting::Model => {
+            // The configuration was checked: the name is known.
+            let named = section.marker_provider.as_deref().and_then(|name| providers.get(name));
+            let model = section.marker_model.as_ref().unwrap_or(&section.model);
+            MarkerSource::Placed(Arc::new(SecondModel::new(named.unwrap_or(own).clone(), model.clone())))
+        }
+    }
+}
+
+fn agent(id: &str, section: &AgentSection, provider: Arc<dyn Provider>, markers: MarkerSource) -> Agent {
     let status = provider.status();
     let default = if status.kind == "local" { LOCAL_CONTEXT_TOKENS } else { DEFAULT_CONTEXT_TOKENS };
     let context_tokens = section.context_tokens.or(status.context_tokens).unwrap_or(default);
@@ -114,10 +138,7 @@ fn agent(id: &str, section: &AgentSection, provider: Arc<dyn Provider>) -> Agent
         provider,
         model: section.model.clone(),
         system: section.system.clone(),
-        markers: match section.markers {
-            MarkerSetting::Prompt => MarkerSource::Prompt,
-            MarkerSetting::Off | MarkerSetting::Sentiment => MarkerSource::Off,
-        },
+        markers,
         recovery: section.recovery,
         max_attempts: section.max_attempts,
         on_disconnect: section.on_disconnect,
@@ -128,13 +149,22 @@ fn agent(id: &str, section: &AgentSection, provider: Arc<dyn Provider>) -> Agent
     }
 }
 
-fn demo_agent(id: &str, name: &str, model: &str, system: &str, provider: Arc<dyn Provider>) -> Agent {
+fn demo_agent(
+    id: &str,
+    name: &str,
+    model: &str,
+    system: &str,
+    provider: Arc<dyn Provider>,
+    markers: MarkerSource,
+) -> Agent {
     let section = AgentSection {
         name: Some(name.to_owned()),
         provider: String::new(),
         model: model.to_owned(),
         system: system.to_owned(),
         markers: MarkerSetting::Prompt,
+        marker_provider: None,
+        marker_model: None,
         recovery: Recovery::Restart,
         max_attempts: 3,
         on_disconnect: OnDisconnect::Continue,
@@ -143,7 +173,7 @@ fn demo_agent(id: &str, name: &str, model: &str, system: &str, provider: Arc<dyn
         max_tokens: Some(DEMO_ANSWER_TOKENS),
         context_tokens: None,
     };
-    agent(id, &section, provider)
+    agent(id, &section, provider, markers)
 }
 
 /// The agents as clients see them now.

@@ -1,7 +1,8 @@
 //! The in-process model as a provider. It loads on a thread of its own: the server does not wait for it.
 
 use antiphon_ai::provider::{
-    CallEnd, CallOutcome, Piece, Prompt, Provider, ProviderFault, ProviderStatus, Turn, TurnRole,
+    CallEnd, CallOutcome, FaultKind, Piece, Prompt, Provider, ProviderFault, ProviderStatus, Turn, TurnRole,
+    WholeAnswer,
 };
 use antiphon_core::Usage;
 use antiphon_core::limits::PROVIDER_HEADER_TIMEOUT;
@@ -66,15 +67,11 @@ async fn model(mut loading: watch::Receiver<Loading>) -> Result<LocalModel, Prov
     match tokio::time::timeout(PROVIDER_HEADER_TIMEOUT, settled).await {
         Ok(Ok(loading)) => match &*loading {
             Loading::Loaded(model) => Ok(model.clone()),
-            _ => Err(fault("provider_error", "The model cannot be used.", "it could not be loaded", false)),
+            _ => Err(FaultKind::Unusable.fault("it could not be loaded")),
         },
-        Ok(Err(_)) => Err(fault("provider_error", "The model cannot be used.", "its loader is gone", false)),
-        Err(_) => Err(fault("provider_timeout", "The model is still being loaded.", "loading takes long", true)),
+        Ok(Err(_)) => Err(FaultKind::Unusable.fault("its loader is gone")),
+        Err(_) => Err(FaultKind::Timeout.fault("loading takes long").saying("The model is still being loaded.")),
     }
-}
-
-fn fault(code: &'static str, message: &str, detail: impl Into<String>, retryable: bool) -> ProviderFault {
-    ProviderFault { code, message: message.to_owned(), detail: detail.into(), retryable, retry_after: None }
 }
 
 fn request_of(prompt: Prompt) -> GenerateRequest {
@@ -99,7 +96,7 @@ fn request_of(prompt: Prompt) -> GenerateRequest {
 }
 
 fn failed(fault: ProviderFault) -> Piece {
-    Piece::End(CallEnd { outcome: CallOutcome::Failed(fault), finish_reason: None, usage: None })
+    Piece::End(CallEnd::failed(fault))
 }
 
 fn piece_of(piece: antiphon_local::Piece) -> Piece {
@@ -113,13 +110,13 @@ fn piece_of(piece: antiphon_local::Piece) -> Piece {
             };
             let (prompt_tokens, completion_tokens) = (prompt_tokens as u64, completion_tokens as u64);
             Piece::End(CallEnd {
-                outcome: CallOutcome::Complete,
                 finish_reason: Some(finish_reason.to_owned()),
                 usage: Some(Usage {
                     prompt_tokens,
                     completion_tokens,
                     total_tokens: prompt_tokens + completion_tokens,
                 }),
+                ..CallEnd::new(CallOutcome::Complete)
             })
         }
         antiphon_local::Piece::Failed(error) => failed(fault_of(&error)),
@@ -127,17 +124,18 @@ fn piece_of(piece: antiphon_local::Piece) -> Piece {
 }
 
 fn fault_of(error: &GenerateError) -> ProviderFault {
-    let detail = error.to_string();
-    match error {
-        GenerateError::QueueFull { .. } => {
-            fault("provider_refused", "Too many are waiting for the model: try again.", detail, true)
-        }
-        GenerateError::PromptTooLong { .. } => {
-            fault("provider_refused", "The message is too long for this model.", detail, false)
-        }
-        GenerateError::Prompt(_) => fault("provider_refused", "The model does not take this prompt.", detail, false),
-        GenerateError::Internal => fault("provider_error", "The model failed.", detail, true),
-    }
+    let kind = match error {
+        GenerateError::QueueFull { .. } => FaultKind::Busy,
+        GenerateError::PromptTooLong { .. } | GenerateError::Prompt(_) => FaultKind::Refused,
+        GenerateError::Internal => FaultKind::Error,
+    };
+    let message = match error {
+        GenerateError::QueueFull { .. } => "Too many are waiting for the model: try again.",
+        GenerateError::PromptTooLong { .. } => "The message is too long for this model.",
+        GenerateError::Prompt(_) => "The model does not take this prompt.",
+        GenerateError::Internal => "The model failed.",
+    };
+    kind.fault(error.to_string()).saying(message)
 }
 
 /// The pieces of a call; ends without an end where the model broke off.
@@ -162,21 +160,21 @@ impl Provider for LocalProvider {
         stream::once(call).flatten().boxed()
     }
 
-    async fn whole(&self, prompt: Prompt) -> (String, CallEnd) {
-        let mut answer = String::new();
+    async fn whole(&self, prompt: Prompt) -> WholeAnswer {
+        let mut text = String::new();
         let mut call = self.stream(prompt);
         while let Some(piece) = call.next().await {
             match piece {
-                Piece::Text(text) => answer.push_str(&text),
-                Piece::End(end) => return (answer, end),
-                Piece::Waiting { .. } => {}
+                Piece::Text(piece) => text.push_str(&piece),
+                Piece::End(end) => return WholeAnswer { text, reasoning: String::new(), end },
+                Piece::Reasoning(_) | Piece::Waiting { .. } => {}
             }
         }
-        let outcome = CallOutcome::Truncated { detail: "the model's thread ended".to_owned() };
-        (answer, CallEnd { outcome, finish_reason: None, usage: None })
+        let end = CallEnd::new(CallOutcome::Truncated { detail: "the model's thread ended".to_owned() });
+        WholeAnswer { text, reasoning: String::new(), end }
     }
 
-    fn can_continue(&self) -> bool {
+    fn can_continue(&self, _model: &str) -> bool {
         true
     }
 
@@ -226,11 +224,9 @@ mod tests {
         let file = folder.path().join("model.gguf");
         std::fs::write(&file, b"no model").unwrap();
         let provider = load_later(&file);
-        let (text, end) = provider.whole(Prompt::default()).await;
+        let WholeAnswer { text, end, .. } = provider.whole(Prompt::default()).await;
         assert!(text.is_empty());
-        assert!(
-            matches!(end.outcome, CallOutcome::Failed(fault) if fault.code == "provider_error" && !fault.retryable)
-        );
+        assert!(matches!(end.outcome, CallOutcome::Failed(fault) if fault.kind == FaultKind::Unusable));
         let status = provider.status();
         assert_eq!((status.kind, status.ready, status.file.as_deref()), ("local", false, Some("model.gguf")));
     }

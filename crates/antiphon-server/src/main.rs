@@ -7,6 +7,7 @@ mod identity;
 #[cfg(feature = "local")]
 mod local_model;
 mod logging;
+mod page;
 mod serve;
 mod stats;
 mod storage;

@@ -3,7 +3,7 @@
 use crate::config::{ConfigError, Settings};
 use crate::stats::Sources;
 use crate::storage::Storage;
-use crate::{agents, identity};
+use crate::{agents, identity, page};
 use antiphon_ai::agent::Agents;
 use antiphon_core::ViewerCount;
 use antiphon_core::limits::WAIT_FOR_ANSWER;
@@ -77,7 +77,9 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
         metrics,
     });
     let address = listener.local_addr().map_err(|error| ServeError::Start(error.to_string()))?;
-    let serving = tokio::spawn(accept::serve(listener, router(api, live), stopping.closed.clone()));
+    let proxies = settings.trusted_proxies()?;
+    let router = router(api, live, page::FILES);
+    let serving = tokio::spawn(accept::serve(listener, router, proxies, stopping.closed.clone()));
     // Whoever started the server may have closed its output; it serves all the same.
     let _ = writeln!(io::stdout(), "ready http://{address}").and_then(|()| io::stdout().flush());
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), demo = is_demo, "ready");
@@ -144,6 +146,7 @@ fn wire(wiring: Wiring<'_>) -> (ApiState, Live) {
         origins,
         declared,
         heartbeat: Duration::from_secs(settings.server.heartbeat_seconds),
+        draining: stopping.draining.clone(),
         goodbye: stopping.goodbye.clone(),
         gauges: sources.gauges,
     };

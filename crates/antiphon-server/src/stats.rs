@@ -1,9 +1,12 @@
 //! The numbers of this process, for `GET /api/realtime/stats` and `/metrics`.
 
 use antiphon_core::Log;
+use antiphon_core::limits::MAX_STATS_LIST;
 use antiphon_hub::Hub;
 use antiphon_rooms::Rooms;
-use antiphon_transport::http::{CancelStats, ChannelStats, LatencyStats, RealtimeStats, SseStats, WebSocketStats};
+use antiphon_transport::http::{
+    CancelStats, ChannelStats, LatencyStats, RealtimeStats, SseClient, SseStats, WebSocketStats,
+};
 use antiphon_transport::live::LiveGauges;
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
@@ -33,7 +36,7 @@ impl Sources {
             sse: SseStats {
                 total_connections: self.gauges.sse_connections.load(Ordering::Relaxed),
                 total_events: self.gauges.sse_events.load(Ordering::Relaxed),
-                clients: Vec::new(),
+                clients: self.sse_clients(),
             },
             websocket: WebSocketStats {
                 total_connections: self.gauges.websocket_connections.load(Ordering::Relaxed),
@@ -53,6 +56,11 @@ impl Sources {
             },
             cancel: self.cancel(),
         }
+    }
+
+    fn sse_clients(&self) -> Vec<SseClient> {
+        let clients = self.gauges.sse_clients(MAX_STATS_LIST);
+        clients.into_iter().map(|(client_id, channel)| SseClient { client_id, channel: channel.to_string() }).collect()
     }
 
     fn cancel(&self) -> CancelStats {

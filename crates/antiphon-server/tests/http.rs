@@ -152,7 +152,10 @@ fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.headers[header::CONTENT_TYPE], PROBLEM_JSON);
     assert_eq!(what["status"], status);
     assert!(what["type"].is_string() && what["title"].is_string());
-    assert!(!what["detail"].as_str().unwrap().is_empty(), "{what}");
+    let detail = what["detail"].as_str().unwrap();
+    assert!(!detail.is_empty(), "{what}");
+    let of_rust = ["struct ", "New", "Interrupt", "usize", "u32", "u64", "type: sequence", "tuple"];
+    assert!(!of_rust.iter().any(|word| detail.contains(word)), "{what}");
 }
 
 /// Method, path, caller, body; status and code of the answer.
@@ -180,7 +183,12 @@ async fn each_kind_of_bad_input_has_its_problem() {
         ("POST", "/api/ar-rooms", "anna", b"{\"agentId\":7}".to_vec(), 422, "invalid_request"),
         ("POST", "/api/ar-rooms", "anna", b"{\"agentId\":\"nobody\"}".to_vec(), 404, "agent_not_found"),
         ("POST", "/api/ar-rooms", "anna", large.clone(), 413, "payload_too_large"),
-        ("POST", "/api/rooms", "anna", b"{\"visibility\":\"odd\"}".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/ar-rooms", "anna", b"[\"guide\"]".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/rooms", "anna", b"{\"type\":\"x\",\"visibility\":\"odd\"}".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/rooms", "anna", b"{\"name\":\"x\"}".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/rooms", "anna", b"{\"type\":\"\"}".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/rooms", "anna", b"{\"type\":\"ar-conversation\"}".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/rooms", "anna", b"{\"type\":7}".to_vec(), 422, "invalid_request"),
         ("GET", "/api/ar-rooms/room-0", "anna", vec![], 404, "room_not_found"),
         ("GET", "/api/ar-rooms/%FF", "anna", vec![], 422, "invalid_request"),
         ("GET", "/api/ar-rooms/ROOM", "ben", vec![], 404, "room_not_found"),
@@ -189,6 +197,7 @@ async fn each_kind_of_bad_input_has_its_problem() {
         ("GET", messages, "ben", vec![], 404, "room_not_found"),
         ("POST", messages, "ben", b"{\"content\":\"hi\"}".to_vec(), 404, "room_not_found"),
         ("POST", messages, "anna", b"{\"content\":\"\"}".to_vec(), 422, "invalid_request"),
+        ("POST", messages, "anna", b"[\"hi\"]".to_vec(), 422, "invalid_request"),
         ("POST", messages, "anna", b"{\"content\":null}".to_vec(), 422, "invalid_request"),
         ("GET", "/api/ar-rooms/ROOM/messages?limit=0", "anna", vec![], 422, "invalid_request"),
         ("GET", "/api/ar-rooms/ROOM/messages?limit=-1", "anna", vec![], 422, "invalid_request"),
@@ -197,6 +206,8 @@ async fn each_kind_of_bad_input_has_its_problem() {
         ("GET", "/api/streams/stream-0", "anna", vec![], 404, "stream_not_found"),
         ("POST", "/api/streams/stream-0/cancel", "anna", vec![], 404, "stream_not_found"),
         ("POST", "/api/streams/stream-0/interrupt", "anna", b"{\"heard\":3}".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/streams/stream-0/interrupt", "anna", b"[{\"offset\":3}]".to_vec(), 422, "invalid_request"),
+        ("POST", "/api/streams/stream-0/interrupt", "anna", b"{\"heard\":[3]}".to_vec(), 422, "invalid_request"),
         ("POST", "/api/streams/stream-0/interrupt", "anna", b"nonsense".to_vec(), 400, "invalid_json"),
         ("POST", events, "anna", b"{\"type\":\"tick\"}".to_vec(), 403, "forbidden"),
         ("POST", "/api/channels/other/1/events", "key", b"{\"type\":\"tick\"}".to_vec(), 403, "forbidden"),
@@ -205,6 +216,7 @@ async fn each_kind_of_bad_input_has_its_problem() {
         ("POST", events, "key", b"nonsense".to_vec(), 400, "invalid_json"),
         ("POST", events, "key", b"{\"type\":\"ar-stream-end\"}".to_vec(), 422, "invalid_request"),
         ("POST", events, "key", b"[]".to_vec(), 422, "invalid_request"),
+        ("POST", events, "key", b"[[\"tick\",1]]".to_vec(), 422, "invalid_request"),
         ("POST", events, "key", large, 413, "payload_too_large"),
     ];
     for (method, path, who, body, status, code) in table {
@@ -276,6 +288,16 @@ async fn published_events_are_kept_as_they_were_given() {
     assert!(array.body["position"].as_str().unwrap() > one.body["position"].as_str().unwrap());
     let again = server.raw("POST", path, "key", r#"{"type":"tick","data":{"b":1.10},"eventId":"e1"}"#).await;
     assert_eq!(again.body["position"], one.body["position"]);
+    let same = server.raw("POST", path, "key", r#"{"eventId":"e1","data":{"b":1.1},"type":"tick"}"#).await;
+    assert_eq!(same.body["position"], one.body["position"], "{}", same.body);
+    for other in
+        [r#"{"type":"tick","data":{"b":2},"eventId":"e1"}"#, r#"{"type":"tock","data":{"b":1.1},"eventId":"e1"}"#]
+    {
+        let refused = server.raw("POST", path, "key", other).await;
+        assert_problem(&refused, 409, "conflict");
+        let array = format!(r#"[{{"type":"c"}},{other}]"#);
+        assert_problem(&server.raw("POST", path, "key", array).await, 409, "conflict");
+    }
     let half = server.raw("POST", path, "key", r#"[{"type":"c"},{"type":"ping"}]"#).await;
     assert_problem(&half, 422, "invalid_request");
     let channel = antiphon_core::ChannelName::parse("job_progress:job_1").unwrap();
@@ -344,6 +366,9 @@ async fn guests_tickets_and_operations_answer() {
     let leaving = server.raw("GET", "/ready", "", "").await;
     assert_problem(&leaving, 503, "unavailable");
     assert!(leaving.headers.contains_key(header::RETRY_AFTER));
+    let refused = server.raw("POST", "/api/channels/job_progress/1/events", "key", r#"{"type":"t"}"#).await;
+    assert_problem(&refused, 503, "unavailable");
+    assert!(refused.headers.contains_key(header::RETRY_AFTER));
 }
 
 #[tokio::test]

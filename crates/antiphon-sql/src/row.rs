@@ -55,6 +55,8 @@ pub(crate) fn room(row: &SqliteRow) -> Result<StoredRoom, RecordsError> {
 
 pub(crate) fn message(row: &SqliteRow) -> Result<StoredMessage, RecordsError> {
     let markers: String = row.try_get("markers")?;
+    let citations: Option<String> = row.try_get("citations")?;
+    let error: Option<String> = row.try_get("error")?;
     let message = Message {
         id: row.try_get("id")?,
         ar_room_id: row.try_get("room_id")?,
@@ -66,6 +68,9 @@ pub(crate) fn message(row: &SqliteRow) -> Result<StoredMessage, RecordsError> {
         status: from_word(row.try_get("status")?)?,
         stream_id: row.try_get("stream_id")?,
         heard: row.try_get::<Option<i64>, _>("heard")?.map(|offset| Heard { offset: unsigned(offset) }),
+        reasoning: row.try_get("reasoning")?,
+        citations: citations.map(|json| serde_json::from_str(&json)).transpose()?.unwrap_or_default(),
+        error: error.map(|json| serde_json::from_str(&json)).transpose()?,
         created_at: time(row.try_get("created_at")?),
     };
     Ok(StoredMessage { place: unsigned(row.try_get("place")?), message, answer: answer(row)? })

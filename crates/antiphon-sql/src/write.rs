@@ -66,12 +66,14 @@ async fn write_message(connection: &mut SqliteConnection, stored: &StoredMessage
     let answer = stored.answer.as_ref();
     sqlx::query(
         "INSERT INTO messages (id, room_id, place, sender_id, role, content, spoken, markers, status, heard, \
-         created_at, stream_id, request_id, asked_by, stream_status, attempt, chunks, started_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
+         created_at, stream_id, request_id, asked_by, stream_status, attempt, chunks, started_at, \
+         reasoning, citations, error) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
          ON CONFLICT (id) DO UPDATE SET content = excluded.content, spoken = excluded.spoken, \
          markers = excluded.markers, status = excluded.status, heard = excluded.heard, \
          stream_status = excluded.stream_status, attempt = excluded.attempt, chunks = excluded.chunks, \
-         started_at = excluded.started_at",
+         started_at = excluded.started_at, reasoning = excluded.reasoning, citations = excluded.citations, \
+         error = excluded.error",
     )
     .bind(&message.id)
     .bind(&message.ar_room_id)
@@ -91,6 +93,9 @@ async fn write_message(connection: &mut SqliteConnection, stored: &StoredMessage
     .bind(answer.map(|answer| i64::from(answer.attempt)))
     .bind(answer.map(|answer| signed(answer.chunks)))
     .bind(answer.and_then(|answer| answer.started_at).map(|started_at| signed(started_at.millis())))
+    .bind(&message.reasoning)
+    .bind(Some(&message.citations).filter(|all| !all.is_empty()).map(serde_json::to_string).transpose()?)
+    .bind(message.error.as_ref().map(serde_json::to_string).transpose()?)
     .execute(connection)
     .await?;
     Ok(())

@@ -33,6 +33,9 @@ fn message(room: &Room, place: u64, is_open: bool) -> StoredMessage {
             status: MessageStatus::Streaming,
             stream_id: Some(format!("stream-{}-{place}", room.id)),
             heard: Some(Heard { offset: 2 }),
+            reasoning: "hm".into(),
+            citations: vec![Citation { url: "https://example.org/".into(), title: None }],
+            error: Some(StreamFault { code: "declined".into(), message: "no".into() }),
             created_at: Timestamp::from_millis(5),
         },
         answer: Some(Answer {

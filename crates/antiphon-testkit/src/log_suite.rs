@@ -76,6 +76,7 @@ where
     places::an_empty_channel_is_one_without_events(bench()).await;
     places::positions_are_checked(bench()).await;
     places::event_ids_are_not_appended_twice(bench()).await;
+    places::an_event_id_stands_for_one_event(bench()).await;
     places::a_restart_keeps_what_was_promised(bench()).await;
     retention::a_trim_forgets_and_numbers_go_on(bench()).await;
     retention::event_ids_are_forgotten_with_their_events(bench()).await;

@@ -1,7 +1,12 @@
 //! A scripted upstream: a model provider's HTTP server on a real socket, which answers, trickles, stalls, cuts and
 //! resets as a test says, and remembers what it was asked and when its connections were closed.
 
+pub mod anthropic;
 mod connection;
+pub mod gemini;
+pub mod ollama;
+pub mod openai;
+pub mod perplexity;
 mod player;
 mod reply;
 mod request;

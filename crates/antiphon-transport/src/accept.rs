@@ -1,5 +1,6 @@
 //! The listener: one HTTP/1.1 connection a socket, with bounds against slow and too many clients.
 
+use crate::proxy::TrustedProxies;
 use antiphon_core::limits::{MAX_CONNECTIONS, REQUEST_HEAD_TIMEOUT, SILENT_CLIENT};
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -24,7 +25,9 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const CLOSING: Duration = Duration::from_secs(3);
 
 /// Serves until `shutdown` is cancelled; then takes no connection, lets open requests end for a moment and returns.
-pub async fn serve(listener: TcpListener, router: Router, shutdown: CancellationToken) {
+/// Requests that come through one of the `proxies` count as their client's.
+pub async fn serve(listener: TcpListener, router: Router, proxies: TrustedProxies, shutdown: CancellationToken) {
+    let proxies = Arc::new(proxies);
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
     loop {
@@ -35,7 +38,8 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
         match accepted {
             Ok((stream, address)) => match slots.clone().try_acquire_owned() {
                 Ok(slot) => {
-                    let connection = serve_connection(stream, address, router.clone(), shutdown.clone());
+                    let connection =
+                        serve_connection((stream, address), router.clone(), proxies.clone(), shutdown.clone());
                     connections.spawn(async move {
                         connection.await;
                         drop(slot);
@@ -55,11 +59,17 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: Cancellation
     let _ = tokio::time::timeout(CLOSING, connections.wait()).await;
 }
 
-async fn serve_connection(stream: TcpStream, address: SocketAddr, router: Router, shutdown: CancellationToken) {
+async fn serve_connection(
+    (stream, address): (TcpStream, SocketAddr),
+    router: Router,
+    proxies: Arc<TrustedProxies>,
+    shutdown: CancellationToken,
+) {
     // A frame must not wait for the acknowledgement of the one before it.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router.map_request(move |mut request: http::Request<_>| {
-        request.extensions_mut().insert(ConnectInfo(address));
+        let client = proxies.client(address, request.headers());
+        request.extensions_mut().insert(ConnectInfo(client));
         request
     }));
     let mut http = hyper::server::conn::http1::Builder::new();

@@ -6,8 +6,10 @@ use crate::origin::OriginPolicy;
 use antiphon_core::{ChannelName, Code, Identity, Refusal};
 use antiphon_hub::Hub;
 use antiphon_rooms::Rooms;
+use antiphon_wire::ServerMessage;
 use http::HeaderMap;
-use std::collections::HashSet;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -31,6 +33,8 @@ pub struct Live {
     pub declared: Option<Arc<HashSet<String>>>,
     /// How often clients hear from the server.
     pub heartbeat: Duration,
+    /// Cancelled once the server drains: it lets nobody in any more.
+    pub draining: CancellationToken,
     /// Cancelled when clients are to be told to come back later.
     pub goodbye: CancellationToken,
     /// WebSocket and SSE connections now, and events sent.
@@ -48,30 +52,65 @@ pub struct LiveGauges {
     pub websocket_events: AtomicU64,
     /// Batches of events written to SSE clients.
     pub sse_events: AtomicU64,
+    /// The open SSE connections: the client's id, and what it follows. As many as there may be connections.
+    sse_clients: Mutex<BTreeMap<String, ChannelName>>,
 }
 
-/// One more open connection, until it is dropped.
-pub struct Counted<F: Fn(&LiveGauges) -> &AtomicUsize> {
+impl LiveGauges {
+    /// Some of the open SSE connections: the client's id, and what it follows.
+    pub fn sse_clients(&self, most: usize) -> Vec<(String, ChannelName)> {
+        let clients = self.sse_clients.lock();
+        clients.iter().take(most).map(|(id, channel)| (id.clone(), channel.clone())).collect()
+    }
+}
+
+/// One more open SSE connection, until it is dropped.
+pub struct Listed {
     gauges: Arc<LiveGauges>,
-    which: F,
+    client_id: String,
 }
 
-impl<F: Fn(&LiveGauges) -> &AtomicUsize> Counted<F> {
-    /// Counts.
-    pub fn new(gauges: &Arc<LiveGauges>, which: F) -> Self {
-        which(gauges).fetch_add(1, Ordering::Relaxed);
-        Self { gauges: gauges.clone(), which }
+impl Listed {
+    /// Counts and lists it.
+    pub fn new(gauges: &Arc<LiveGauges>, client_id: &str, channel: ChannelName) -> Self {
+        gauges.sse_connections.fetch_add(1, Ordering::Relaxed);
+        gauges.sse_clients.lock().insert(client_id.to_owned(), channel);
+        Self { gauges: gauges.clone(), client_id: client_id.to_owned() }
     }
 }
 
-impl<F: Fn(&LiveGauges) -> &AtomicUsize> Drop for Counted<F> {
+impl Drop for Listed {
     fn drop(&mut self) {
-        (self.which)(&self.gauges).fetch_sub(1, Ordering::Relaxed);
+        self.gauges.sse_clients.lock().remove(&self.client_id);
+        self.gauges.sse_connections.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// One more open WebSocket connection, until it is dropped.
+pub struct Counted(Arc<LiveGauges>);
+
+impl Counted {
+    /// Counts.
+    pub fn new(gauges: &Arc<LiveGauges>) -> Self {
+        gauges.websocket_connections.fetch_add(1, Ordering::Relaxed);
+        Self(gauges.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.websocket_connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The server drains: it takes nothing new, and the one after it will.
+pub(crate) fn leaving() -> Refusal {
+    Refusal::new(Code::Unavailable, "the server is about to restart and takes nothing new, try again")
+        .retry_after(Duration::from_secs(2))
 }
 
 impl Live {
-    /// Lets a client in: origin, identity, number of connections.
+    /// Lets a client in: origin, whether anybody is let in, identity, number of connections.
     pub async fn admit(
         &self,
         headers: &HeaderMap,
@@ -83,6 +122,10 @@ impl Live {
                 Code::Forbidden,
                 "pages of this origin may not connect: the operator can add it to `server.cors_origins`",
             ));
+        }
+        if self.draining.is_cancelled() {
+            // Before the ticket is spent.
+            return Err(leaving());
         }
         let identity = self.authenticator.authenticate(headers, ticket).await?;
         let guard = self.limiter.connection(&identity, Some(address.ip()))?;
@@ -108,8 +151,9 @@ impl Live {
         Ok(())
     }
 
-    /// A time to come back, spread so that not all clients come at once.
-    pub fn reconnect_after_ms(&self) -> u64 {
-        rand::random_range(500..3_000)
+    /// The server leaves, and when to come back: spread, so that not all clients come at once.
+    pub fn goodbye_message(&self) -> ServerMessage {
+        let reconnect_after_ms = rand::random_range(500..3_000);
+        ServerMessage::Goodbye { reason: "the server is leaving".to_owned(), reconnect_after_ms }
     }
 }

@@ -3,7 +3,9 @@
 use crate::auth::{Guest, Ticket};
 use crate::http;
 use crate::problem::{PROBLEM_JSON, ProblemDetails};
-use antiphon_core::RoomEvent;
+use antiphon_core::{Code, RoomEvent};
+use antiphon_wire::ServerMessage;
+use serde_json::{Value, json};
 use std::sync::LazyLock;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
@@ -23,7 +25,7 @@ use utoipa::{Modify, OpenApi};
         http::stream, http::interrupt, http::cancel, http::pause, http::resume, http::retry,
         http::publish, http::health, http::ready, http::metrics, http::realtime_stats,
     ),
-    components(schemas(ProblemDetails, RoomEvent, Ticket, Guest)),
+    components(schemas(ProblemDetails, RoomEvent, ServerMessage, Ticket, Guest)),
     modifiers(&Identity, &Live, &Problems),
     security(("bearer" = []), ("apiKey" = []))
 )]
@@ -34,18 +36,88 @@ pub fn json() -> &'static str {
     static JSON: LazyLock<String> = LazyLock::new(|| {
         let mut document = serde_json::to_value(Api::openapi()).unwrap_or_default();
         describe_responses(&mut document);
+        name_as_serialized(&mut document);
+        add_envelope(&mut document);
+        add_codes(&mut document);
         document.to_string()
     });
     &JSON
 }
 
+/// The kinds of a tagged enumeration, as objects.
+fn kinds<'a>(document: &'a mut Value, name: &str) -> impl Iterator<Item = &'a mut serde_json::Map<String, Value>> {
+    let kinds = document["components"]["schemas"][name]["oneOf"].as_array_mut();
+    kinds.into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
+/// The fields of enumerations go out in camel case (`rename_all_fields`), which their schemas' derive does not follow.
+fn name_as_serialized(document: &mut Value) {
+    for name in ["RoomEvent", "ServerMessage"] {
+        for kind in kinds(document, name) {
+            if let Some(properties) = kind.get_mut("properties").and_then(Value::as_object_mut) {
+                *properties =
+                    std::mem::take(properties).into_iter().map(|(name, schema)| (camel_case(&name), schema)).collect();
+            }
+            for required in kind.get_mut("required").and_then(Value::as_array_mut).into_iter().flatten() {
+                *required = required.as_str().map(camel_case).into();
+            }
+        }
+    }
+}
+
+fn camel_case(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    for part in name.split('_') {
+        let mut characters = part.chars();
+        match characters.next() {
+            Some(first) if !camel.is_empty() => camel.extend(first.to_uppercase()),
+            Some(first) => camel.push(first),
+            None => {}
+        }
+        camel.push_str(characters.as_str());
+    }
+    camel
+}
+
+/// What every room event has besides its kind's own fields.
+fn add_envelope(document: &mut Value) {
+    for kind in kinds(document, "RoomEvent") {
+        for (name, schema) in [
+            ("roomId", json!({"type": "string", "description": "The room in which it happened."})),
+            ("timestamp", json!({"type": "string", "format": "date-time", "description": "When."})),
+            ("position", json!({"type": "string", "description": "After this event."})),
+        ] {
+            if let Some(properties) = kind.get_mut("properties").and_then(Value::as_object_mut) {
+                properties.insert(name.to_owned(), schema);
+            }
+            if let Some(required) = kind.get_mut("required").and_then(Value::as_array_mut) {
+                required.push(name.into());
+            }
+        }
+    }
+}
+
+/// The table of error codes.
+fn add_codes(document: &mut Value) {
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    let schemas = &mut document["components"]["schemas"];
+    schemas["Code"] = json!({"type": "string", "enum": codes, "description": "Why something is refused."});
+    let reference = json!({"$ref": "#/components/schemas/Code", "description": "Why something is refused."});
+    schemas["ProblemDetails"]["properties"]["code"] = reference.clone();
+    for kind in kinds(document, "ServerMessage") {
+        if let Some(code) = kind.get_mut("properties").and_then(|properties| properties.get_mut("code")) {
+            *code = reference.clone();
+        }
+    }
+}
+
 /// OpenAPI requires a description of each response; where the handler gives none it is the status in words.
-fn describe_responses(document: &mut serde_json::Value) {
-    let paths = document.get_mut("paths").and_then(serde_json::Value::as_object_mut);
+fn describe_responses(document: &mut Value) {
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
     let operations = paths.into_iter().flat_map(|paths| paths.values_mut()).filter_map(|path| path.as_object_mut());
     let responses = operations
         .flat_map(|path| path.values_mut())
-        .filter_map(|operation| operation.get_mut("responses").and_then(serde_json::Value::as_object_mut));
+        .filter_map(|operation| operation.get_mut("responses").and_then(Value::as_object_mut));
     for (status, response) in responses.flatten() {
         let words = status.parse().ok().and_then(|code| ::http::StatusCode::from_u16(code).ok());
         let words = words.and_then(|code| code.canonical_reason()).unwrap_or("An answer");
@@ -200,11 +272,47 @@ mod tests {
             let problem = &call["responses"]["default"]["content"][PROBLEM_JSON];
             assert!(problem.is_object(), "{method} {path}: {call}");
         }
-        for schema in
-            ["ProblemDetails", "RoomEvent", "Message", "RoomView", "StreamView", "RealtimeStats", "NewMessage"]
-        {
+        for schema in [
+            "ProblemDetails",
+            "Code",
+            "RoomEvent",
+            "ServerMessage",
+            "Message",
+            "RoomView",
+            "StreamView",
+            "RealtimeStats",
+            "NewMessage",
+        ] {
             assert!(document["components"]["schemas"][schema].is_object(), "{schema}");
         }
         assert!(!json().contains("\"application/json\":{\"schema\":{\"$ref\":\"#/components/schemas/ProblemDetails\""));
+    }
+
+    #[test]
+    fn events_are_described_as_they_are_sent() {
+        let document: Value = serde_json::from_str(json()).unwrap();
+        let resumed = RoomEvent::ArStreamResume { stream_id: "stream-1".into(), by: "user".into() };
+        let sent: Value = serde_json::from_slice(&resumed.encode("room-1", None).unwrap().json).unwrap();
+        let kinds = document["components"]["schemas"]["RoomEvent"]["oneOf"].as_array().unwrap();
+        let kind = kinds.iter().find(|kind| kind["properties"]["type"]["enum"][0] == "ar-stream-resume").unwrap();
+        let required: Vec<&str> = kind["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        for name in sent.as_object().unwrap().keys() {
+            assert!(required.contains(&name.as_str()), "{name} in {required:?}");
+        }
+        assert!(required.contains(&"position") && required.len() == sent.as_object().unwrap().len() + 1);
+    }
+
+    /// The clients' types are generated from that copy. `ANTIPHON_WRITE_OPENAPI=1` writes it anew; then
+    /// `npm run schema -w packages/client`.
+    #[test]
+    fn the_clients_copy_is_this_document() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packages/client/openapi.json");
+        let document: Value = serde_json::from_str(json()).unwrap();
+        if std::env::var_os("ANTIPHON_WRITE_OPENAPI").is_some() {
+            std::fs::write(path, serde_json::to_string_pretty(&document).unwrap() + "\n").unwrap();
+        }
+        // As values: the order of keys hangs on what else is built.
+        let copy: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        assert!(copy == document, "packages/client/openapi.json is old: ANTIPHON_WRITE_OPENAPI=1 writes it anew");
     }
 }

@@ -1,5 +1,6 @@
 //! What a client says over WebSocket: one JSON object with `type`.
 
+use crate::object::{Object, complaint};
 use crate::server_message::ChannelReference;
 use antiphon_core::limits::MAX_CLIENT_ID_LENGTH;
 use antiphon_core::{Code, Heard, Refusal};
@@ -36,6 +37,8 @@ pub enum ClientMessage {
 pub struct JoinArRoom {
     /// Which room.
     pub room_id: String,
+    /// Who answers there, as far as the client knows.
+    pub agent_id: Option<String>,
     /// Where to start; none = now.
     pub position: Option<String>,
 }
@@ -58,7 +61,10 @@ pub struct ArMessage {
 pub struct InterruptStream {
     /// Which stream.
     pub stream_id: String,
+    /// The room that it is in, as far as the client knows.
+    pub room_id: Option<String>,
     /// How far it was heard; none = all that was sent.
+    #[serde(default, deserialize_with = "Object::optional")]
     pub heard: Option<Heard>,
     /// The attempt that was heard.
     pub attempt: Option<u32>,
@@ -76,6 +82,7 @@ pub struct StreamReference {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Subscribe {
     /// Which channel.
+    #[serde(deserialize_with = "Object::read")]
     pub channel: ChannelReference,
     /// Where to start; none = now.
     pub position: Option<String>,
@@ -126,7 +133,10 @@ fn read(kind: &str, fields: Value) -> Result<ClientMessage, Refusal> {
 }
 
 fn fields_of<T: DeserializeOwned>(kind: &str, fields: Value) -> Result<T, Refusal> {
-    serde_json::from_value(fields).map_err(|error| invalid(format!("`{kind}`: {error}")))
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let path = error.path().to_string();
+        invalid(format!("{kind}: {}", complaint(Some(&path), error.inner())))
+    })
 }
 
 fn invalid(message: String) -> Refusal {
@@ -159,10 +169,14 @@ mod tests {
             (r#"{"type":3}"#, Code::InvalidRequest),
             (r#"{"type":"dance"}"#, Code::InvalidRequest),
             (r#"{"type":"ar-message","roomId":3,"content":"x"}"#, Code::InvalidRequest),
+            (r#"{"type":"subscribe","channel":["jobs","1"]}"#, Code::InvalidRequest),
+            (r#"{"type":"interrupt-stream","streamId":"s","heard":[3]}"#, Code::InvalidRequest),
             (r#"{"type":"ping","requestId":{}}"#, Code::InvalidRequest),
         ] {
             assert_eq!(parse(text).1.unwrap_err().code, code, "{text}");
         }
+        let wrong = parse(r#"{"type":"interrupt-stream","streamId":"s","heard":{"offset":"far"}}"#).1.unwrap_err();
+        assert!(wrong.message.starts_with("interrupt-stream: `heard.offset`: invalid type"), "{}", wrong.message);
         assert_eq!(parse(r#"{"type":"dance","requestId":"a"}"#).0, Some(Value::from("a")));
     }
 }

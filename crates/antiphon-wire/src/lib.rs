@@ -4,9 +4,11 @@
 pub mod client_message;
 pub mod encode;
 pub mod merge;
+pub mod object;
 pub mod server_message;
 pub mod websocket;
 
 pub use client_message::ClientMessage;
 pub use encode::{Audience, Format};
+pub use object::Object;
 pub use server_message::ServerMessage;

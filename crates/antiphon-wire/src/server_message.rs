@@ -3,9 +3,10 @@
 use antiphon_core::{ChannelName, Message, Position, Refusal, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// A channel as clients name it: `{type, id}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize, ToSchema)]
 pub struct ChannelReference {
     /// The namespace.
     #[serde(rename = "type")]
@@ -21,7 +22,7 @@ impl From<&ChannelName> for ChannelReference {
 }
 
 /// One member of a room's presence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// Who.
@@ -31,7 +32,7 @@ pub struct Member {
 }
 
 /// A message from the server to one client.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub enum ServerMessage {
     /// The first message on every connection.
@@ -47,6 +48,7 @@ pub enum ServerMessage {
         /// For a person.
         message: String,
         /// Now.
+        #[schema(value_type = String, format = DateTime)]
         timestamp: Timestamp,
     },
     /// A subscription was accepted.
@@ -54,6 +56,7 @@ pub enum ServerMessage {
         /// Of which channel.
         channel: ChannelReference,
         /// Delivery starts after this.
+        #[schema(value_type = String)]
         position: Position,
         /// The request it answers.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,6 +67,7 @@ pub enum ServerMessage {
         /// Of which channel.
         channel: ChannelReference,
         /// Where.
+        #[schema(value_type = String)]
         position: Position,
     },
     /// An `ar-message` is durable.
@@ -86,13 +90,16 @@ pub enum ServerMessage {
     /// The connection is alive.
     Heartbeat {
         /// Now.
+        #[schema(value_type = String, format = DateTime)]
         timestamp: Timestamp,
         /// The same, in the older word for it.
+        #[schema(value_type = String, format = DateTime)]
         server_time: Timestamp,
     },
     /// The answer to a `ping`.
     Pong {
         /// Now.
+        #[schema(value_type = String, format = DateTime)]
         timestamp: Timestamp,
         /// The request it answers.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +135,7 @@ pub enum ServerMessage {
         /// Each user once.
         members: Vec<Member>,
         /// Now.
+        #[schema(value_type = String, format = DateTime)]
         timestamp: Timestamp,
     },
     /// The server leaves.

@@ -4,21 +4,23 @@
 use super::{File, Finding};
 
 /// Every crate of the workspace with those of the workspace that it may depend on.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("antiphon-markers", &[]),
     ("antiphon-core", &["antiphon-markers"]),
+    ("antiphon-sentiment", &["antiphon-markers"]),
     ("antiphon-wire", &["antiphon-core"]),
     ("antiphon-store", &["antiphon-core"]),
     ("antiphon-sql", &["antiphon-core"]),
     ("antiphon-local", &["antiphon-core"]),
     ("antiphon-hub", &["antiphon-core", "antiphon-wire"]),
-    ("antiphon-ai", &["antiphon-core", "antiphon-markers", "antiphon-wire"]),
+    ("antiphon-ai", &["antiphon-core", "antiphon-markers", "antiphon-sentiment", "antiphon-wire"]),
     ("antiphon-rooms", &["antiphon-core", "antiphon-ai", "antiphon-markers", "antiphon-sql"]),
     (
         "antiphon-transport",
         &["antiphon-core", "antiphon-hub", "antiphon-rooms", "antiphon-wire", "antiphon-ai", "antiphon-markers"],
     ),
-    ("antiphon-cli", &["antiphon-core", "antiphon-wire", "antiphon-markers"]),
+    // antiphon-ai: the doctor calls providers as the server will, or it would test something else.
+    ("antiphon-cli", &["antiphon-core", "antiphon-wire", "antiphon-markers", "antiphon-ai"]),
     (
         "antiphon-server",
         &[
@@ -55,7 +57,7 @@ const DRIVERS: [(&str, &[&str], &str); 7] = [
 ];
 
 /// Crates that work on bytes and values alone, and what would end that.
-const PURE: [&str; 2] = ["antiphon-markers", "antiphon-wire"];
+const PURE: [&str; 3] = ["antiphon-markers", "antiphon-sentiment", "antiphon-wire"];
 const EFFECTS: [&str; 4] = ["tokio", "reqwest", "rustix", "tracing"];
 
 #[derive(Debug, PartialEq, Eq)]

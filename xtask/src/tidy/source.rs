@@ -8,9 +8,9 @@ const FILE_LINES: usize = 500;
 /// What one sees at once; the first and the last line count.
 const FUNCTION_LINES: usize = 69;
 /// Files whose text is checked for what must not be in it.
-const TEXT: [&str; 11] = ["rs", "toml", "md", "json", "ts", "tsx", "js", "sh", "yml", "sql", "css"];
-/// A mark in the first lines of a file that a program wrote.
-const GENERATED: &str = "@generated";
+const TEXT: [&str; 13] = ["rs", "toml", "md", "json", "ts", "tsx", "js", "mjs", "html", "sh", "yml", "sql", "css"];
+/// Marks in the first lines of a file that a program wrote.
+const GENERATED: [&str; 2] = ["@generated", "Do not edit"];
 
 /// Checks one file.
 pub fn check(file: &File) -> Vec<Finding> {
@@ -30,7 +30,8 @@ pub fn check(file: &File) -> Vec<Finding> {
 
 fn size(file: &File) -> Option<Finding> {
     let lines = file.text.lines().count();
-    let generated = file.text.lines().take(5).any(|line| line.contains(GENERATED));
+    let is_mark = |line: &str| GENERATED.iter().any(|mark| line.contains(mark));
+    let generated = file.text.lines().take(5).any(is_mark);
     (lines > FILE_LINES && !generated)
         .then(|| file.finding(0, format!("has {lines} lines, at most {FILE_LINES}; split it by what it is about")))
 }

@@ -15,6 +15,7 @@ pub(super) struct Lines {
 }
 
 /// A whole line, without its end: in the piece that was fed, or put together from several.
+#[derive(Debug)]
 pub(super) enum Line {
     Whole(Bytes),
     Joined(Vec<u8>),
@@ -67,6 +68,12 @@ impl Lines {
         }
         self.partial.extend_from_slice(&line);
         Ok(Some(Line::Joined(std::mem::take(&mut self.partial))))
+    }
+
+    /// Bytes of an unfinished line that are held.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.partial.len()
     }
 
     /// What is left when the stream has ended: a last line without its end.

@@ -1,18 +1,9 @@
 //! Server-sent events as providers send them, after the WHATWG HTML standard, section "Server-sent events".
 
-use super::FrameTooLong;
 use super::lines::Lines;
+use super::{Frame, FrameTooLong};
 use antiphon_core::limits;
 use bytes::Bytes;
-
-/// One event with data. `id` and `retry` are of no use for a call that cannot be resumed, and are dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SseFrame<'a> {
-    /// The `event` field, empty where there was none.
-    pub event: &'a [u8],
-    /// The `data` lines, joined by LF; never empty.
-    pub data: &'a [u8],
-}
 
 /// Decodes an event stream that arrives in any pieces: CRLF, UTF-8 and the byte order mark may be split anywhere.
 ///
@@ -55,7 +46,7 @@ impl SseDecoder {
     }
 
     /// The next frame whose end has arrived.
-    pub fn next_frame(&mut self) -> Result<Option<SseFrame<'_>>, FrameTooLong> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameTooLong> {
         self.clear_handed_out();
         while let Some(line) = self.lines.next()? {
             if self.take_line(&line)? {
@@ -67,12 +58,18 @@ impl SseDecoder {
 
     /// The last frame of an ended body, where its blank line is missing. The standard drops such a frame; here the
     /// reader is given it and finds by parsing it whether it is whole, since some servers omit the last line end.
-    pub fn finish(&mut self) -> Result<Option<SseFrame<'_>>, FrameTooLong> {
+    pub fn finish(&mut self) -> Result<Option<Frame<'_>>, FrameTooLong> {
         self.clear_handed_out();
         if let Some(line) = self.lines.finish() {
             self.take_line(&line)?;
         }
         Ok(if self.data.is_empty() { None } else { Some(self.hand_out()) })
+    }
+
+    /// Bytes that are held for a frame that is not whole.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.lines.held() + self.event.len() + self.data.len()
     }
 
     /// Takes a line in; true if it ended a frame that has data.
@@ -117,9 +114,9 @@ impl SseDecoder {
         Ok(())
     }
 
-    fn hand_out(&mut self) -> SseFrame<'_> {
+    fn hand_out(&mut self) -> Frame<'_> {
         self.handed_out = true;
-        SseFrame { event: &self.event, data: &self.data }
+        Frame { event: &self.event, data: &self.data }
     }
 
     fn clear_handed_out(&mut self) {

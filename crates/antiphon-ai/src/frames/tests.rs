@@ -10,7 +10,7 @@ type Owned = (String, String);
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limit: usize) -> (Vec<Owned>, bool) {
     let mut decoder = SseDecoder::with_limit(limit);
     let mut frames = Vec::new();
-    let own = |frame: SseFrame<'_>| {
+    let own = |frame: Frame<'_>| {
         assert!(!frame.data.is_empty() && frame.data.len() <= limit);
         (String::from_utf8_lossy(frame.event).into_owned(), String::from_utf8_lossy(frame.data).into_owned())
     };

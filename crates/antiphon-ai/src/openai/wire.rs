@@ -1,10 +1,12 @@
-//! The JSON of chat completions, as far as it is used. Unknown fields, among them reasoning, tool calls and
-//! `obfuscation`, are skipped without being built.
+//! The JSON of chat completions, as far as it is used. Unknown fields, among them tool calls and `obfuscation`,
+//! are skipped without being built.
 
+use crate::call::Citations;
 use crate::provider::{Prompt, TurnRole};
 use antiphon_core::Usage;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -35,9 +37,21 @@ struct RequestMessage<'a> {
     content: &'a str,
 }
 
-/// The request's body. OpenAI itself has renamed `max_tokens` and refuses the old name for its newer models; most
-/// compatible servers know only the old one.
-pub(super) fn request(prompt: &Prompt, stream: bool, new_names: bool) -> serde_json::Result<Vec<u8>> {
+/// Where the servers of this format differ in what they take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// OpenAI itself has renamed `max_tokens` and refuses the old name for its newer models.
+    OpenAi,
+    /// Most compatible servers know only the old name.
+    Compatible,
+    /// Perplexity's reference has no `stream_options`: the usage comes unasked.
+    Perplexity,
+}
+
+/// The request's body.
+pub(crate) fn request(prompt: &Prompt, stream: bool, flavour: Flavour) -> serde_json::Result<Vec<u8>> {
+    let new_names = flavour == Flavour::OpenAi;
+    let asks_for_usage = stream && flavour != Flavour::Perplexity;
     let system = (!prompt.system.is_empty()).then_some(RequestMessage { role: "system", content: &prompt.system });
     let turns = prompt.turns.iter().map(|turn| RequestMessage {
         role: match turn.role {
@@ -50,7 +64,7 @@ pub(super) fn request(prompt: &Prompt, stream: bool, new_names: bool) -> serde_j
         model: &prompt.model,
         messages: system.into_iter().chain(turns).collect(),
         stream,
-        stream_options: stream.then_some(StreamOptions { include_usage: true }),
+        stream_options: asks_for_usage.then_some(StreamOptions { include_usage: true }),
         temperature: prompt.temperature,
         max_tokens: prompt.max_tokens.filter(|_| !new_names),
         max_completion_tokens: prompt.max_tokens.filter(|_| new_names),
@@ -58,7 +72,7 @@ pub(super) fn request(prompt: &Prompt, stream: bool, new_names: bool) -> serde_j
 }
 
 /// One frame of a stream, or the one object of a whole answer: the choices of the one have a `delta`, of the other a
-/// `message`, and Perplexity's frames have both.
+/// `message`. Perplexity's frames have both, and there the `message` is all that was said so far.
 #[derive(Deserialize)]
 pub(super) struct Completion<'a> {
     #[serde(borrow, default)]
@@ -70,29 +84,61 @@ pub(super) struct Completion<'a> {
     object: Option<&'a RawValue>,
     #[serde(borrow, default)]
     pub(super) error: Option<&'a RawValue>,
+    /// Perplexity's and xAI's: the addresses that a `[1]` in the text counts from.
+    #[serde(borrow, default)]
+    pub(super) citations: Option<&'a RawValue>,
+    /// Perplexity's: the same with titles.
+    #[serde(borrow, default)]
+    pub(super) search_results: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct Choice<'a> {
     #[serde(default)]
     index: Option<u64>,
-    #[serde(default)]
-    delta: Option<Delta>,
-    #[serde(default)]
-    message: Option<Delta>,
+    #[serde(borrow, default)]
+    delta: Option<Delta<'a>>,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     finish_reason: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
-struct Delta {
+struct Delta<'a> {
     #[serde(default)]
-    content: Spoken,
+    content: Content,
+    /// DeepSeek's and vLLM's name for what the model thinks.
+    #[serde(default)]
+    reasoning_content: Option<String>,
+    /// OpenRouter's, Groq's and newer vLLM's.
+    #[serde(default)]
+    reasoning: Option<String>,
+    /// Why the model will not answer, in its own words.
+    #[serde(default)]
+    refusal: Option<String>,
+    /// OpenAI's search models' and OpenRouter's sources.
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
 }
 
-/// The text of a `content`: a string, null, or typed parts, of which only `text` is spoken (Mistral's thinking is not).
+/// What one frame, or the whole answer, adds; each perhaps empty.
+#[derive(Debug, Default)]
+pub(super) struct Added<'a> {
+    pub(super) text: String,
+    pub(super) reasoning: String,
+    pub(super) refusal: String,
+    pub(super) annotations: Option<&'a RawValue>,
+}
+
+/// A `content`: a string, null, or typed parts, of which only `text` is spoken (Mistral's `thinking` is not).
 #[derive(Default)]
-struct Spoken(String);
+struct Content {
+    text: String,
+    thinking: String,
+}
 
 #[derive(Deserialize)]
 struct Part {
@@ -100,6 +146,8 @@ struct Part {
     kind: String,
     #[serde(default)]
     text: Option<String>,
+    #[serde(default)]
+    thinking: Vec<PartOrOther>,
 }
 
 #[derive(Deserialize)]
@@ -122,26 +170,32 @@ impl Completion<'_> {
         Some(Usage { prompt_tokens, completion_tokens, total_tokens })
     }
 
+    /// Whether this is the last frame by Perplexity's `type`, whatever its choices say.
+    pub(super) fn is_end_of_stream(&self) -> bool {
+        self.kind.is_some_and(|kind| kind.get() == r#""end_of_stream""#)
+    }
+
     /// Whether this is an error whose object stands by itself, as vLLM sends it.
     pub(super) fn is_bare_error(&self) -> bool {
         self.choices.is_none() && self.object.is_some_and(|object| object.get() == r#""error""#)
     }
 }
 
-impl Choice<'_> {
+impl<'a> Choice<'a> {
     /// The first and, as only one is asked for, all that counts.
     pub(super) fn is_first(&self) -> bool {
         self.index.unwrap_or(0) == 0
     }
 
-    /// The spoken text that a frame adds, perhaps empty.
-    pub(super) fn take_delta(&mut self) -> String {
-        self.delta.take().map(|delta| delta.content.0).unwrap_or_default()
+    /// What a frame adds.
+    pub(super) fn take_delta(&mut self) -> Added<'a> {
+        self.delta.take().map(Delta::added).unwrap_or_default()
     }
 
-    /// The spoken text of a whole answer, perhaps empty.
-    pub(super) fn take_message(&mut self) -> String {
-        self.message.take().map(|message| message.content.0).unwrap_or_default()
+    /// What a whole answer says.
+    pub(super) fn take_message(&mut self) -> serde_json::Result<Added<'a>> {
+        let message: Option<Delta<'a>> = self.message.take().map(|raw| serde_json::from_str(raw.get())).transpose()?;
+        Ok(message.map(Delta::added).unwrap_or_default())
     }
 
     /// Why the answer is over, once it is: some servers send `""` for null.
@@ -150,38 +204,88 @@ impl Choice<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Spoken {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SpokenVisitor)
+impl<'a> Delta<'a> {
+    fn added(self) -> Added<'a> {
+        let mut reasoning = self.content.thinking;
+        // Some servers send the same thought under both names.
+        reasoning.push_str(&self.reasoning_content.or(self.reasoning).unwrap_or_default());
+        Added {
+            text: self.content.text,
+            reasoning,
+            refusal: self.refusal.unwrap_or_default(),
+            annotations: self.annotations,
+        }
     }
 }
 
-struct SpokenVisitor;
+/// Gathers a message's `annotations` of the kind `url_citation`. What has another shape is not worth losing an answer
+/// to; so below.
+pub(super) fn annotated(annotations: &RawValue, citations: &mut Citations) {
+    for annotation in list(annotations) {
+        let citation = &annotation["url_citation"];
+        if let Some(url) = citation["url"].as_str() {
+            citations.add(url, citation["title"].as_str());
+        }
+    }
+}
 
-impl<'de> Visitor<'de> for SpokenVisitor {
-    type Value = Spoken;
+/// Gathers the addresses of `citations`, in the order in which the text counts them; then `search_results`, which name
+/// the same with their titles.
+pub(super) fn cited(addresses: Option<&RawValue>, results: Option<&RawValue>, citations: &mut Citations) {
+    for address in addresses.map(list).unwrap_or_default() {
+        if let Some(url) = address.as_str() {
+            citations.add(url, None);
+        }
+    }
+    for result in results.map(list).unwrap_or_default() {
+        if let Some(url) = result["url"].as_str() {
+            citations.add(url, result["title"].as_str());
+        }
+    }
+}
+
+fn list(raw: &RawValue) -> Vec<Value> {
+    serde_json::from_str(raw.get()).unwrap_or_default()
+}
+
+impl<'de> Deserialize<'de> for Content {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ContentVisitor)
+    }
+}
+
+struct ContentVisitor;
+
+impl<'de> Visitor<'de> for ContentVisitor {
+    type Value = Content;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string, null or an array of parts")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Spoken, E> {
-        Ok(Spoken(text.to_owned()))
+    fn visit_str<E>(self, text: &str) -> Result<Content, E> {
+        Ok(Content { text: text.to_owned(), ..Content::default() })
     }
 
-    fn visit_unit<E>(self) -> Result<Spoken, E> {
-        Ok(Spoken::default())
+    fn visit_unit<E>(self) -> Result<Content, E> {
+        Ok(Content::default())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Spoken, A::Error> {
-        let mut text = String::new();
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Content, A::Error> {
+        let mut content = Content::default();
         while let Some(part) = parts.next_element::<PartOrOther>()? {
-            match part {
-                PartOrOther::Part(part) if part.kind == "text" => text.push_str(part.text.as_deref().unwrap_or("")),
-                PartOrOther::Part(_) | PartOrOther::Other(_) => {}
+            let PartOrOther::Part(part) = part else { continue };
+            match part.kind.as_str() {
+                "text" => content.text.push_str(part.text.as_deref().unwrap_or("")),
+                "thinking" => part.thinking.iter().for_each(|thought| {
+                    if let PartOrOther::Part(Part { text: Some(text), .. }) = thought {
+                        content.thinking.push_str(text);
+                    }
+                }),
+                _ => {}
             }
         }
-        Ok(Spoken(text))
+        Ok(content)
     }
 }
 
@@ -190,40 +294,4 @@ impl<'de> Visitor<'de> for SpokenVisitor {
 enum PartOrOther {
     Part(Part),
     Other(IgnoredAny),
-}
-
-/// What a provider says about an error, in whichever of the known shapes: `{"error": {"message", "type", "code"}}`,
-/// `{"error": "…"}`, or the inner object by itself.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ErrorBody {
-    pub(super) message: String,
-    /// The `type` and the `code`, as words.
-    pub(super) words: Vec<String>,
-    /// A `code` or `status` that is an HTTP status, as OpenRouter sends.
-    pub(super) status: Option<u16>,
-}
-
-impl ErrorBody {
-    pub(super) fn parse(json: &[u8]) -> Option<Self> {
-        let value: serde_json::Value = serde_json::from_slice(json).ok()?;
-        let error = value.get("error").filter(|error| !error.is_null()).unwrap_or(&value);
-        let mut body = Self::default();
-        if let Some(message) = error.as_str() {
-            body.message = message.to_owned();
-            return Some(body);
-        }
-        body.message = error.get("message").or(error.get("detail")).map(text_of).unwrap_or_default();
-        for field in ["type", "code", "status"] {
-            match error.get(field) {
-                Some(serde_json::Value::String(word)) => body.words.push(word.clone()),
-                Some(number) => body.status = number.as_u64().and_then(|n| u16::try_from(n).ok()).or(body.status),
-                None => {}
-            }
-        }
-        (!body.message.is_empty() || !body.words.is_empty() || body.status.is_some()).then_some(body)
-    }
-}
-
-fn text_of(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -1,11 +1,11 @@
 //! What a run does when a call breaks: the agent's policy, its attempts, and the pauses between them.
 
-use super::{Call, Run};
-use crate::agent::Recovery;
-use crate::provider::{Prompt, ProviderFault};
+use super::{Call, Run, stream, whole};
+use crate::agent::{MarkerSource, Recovery};
+use crate::provider::{FaultKind, Prompt, ProviderFault};
 use antiphon_core::limits::{ATTEMPT_BACKOFF, ATTEMPT_BACKOFF_MOST, MAX_RETRY_AFTER};
 use antiphon_core::{Outcome, RoomEvent, StreamFault};
-use antiphon_markers::Parser;
+use antiphon_markers::{Parser, parse};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,6 +23,8 @@ pub(super) struct Break {
     fault: StreamFault,
     detail: String,
     retryable: bool,
+    /// The provider understood the request and will not have it.
+    is_refusal: bool,
     retry_after: Option<Duration>,
 }
 
@@ -33,6 +35,7 @@ impl Break {
             fault: StreamFault { code: "truncated".into(), message: "the model's answer broke off".into() },
             detail: detail.to_owned(),
             retryable: true,
+            is_refusal: false,
             retry_after: None,
         }
     }
@@ -40,9 +43,10 @@ impl Break {
     pub(super) fn failed(fault: ProviderFault) -> Self {
         Self {
             outcome: Outcome::Failed,
-            fault: StreamFault { code: fault.code.into(), message: fault.message },
+            fault: StreamFault { code: fault.kind.code().into(), message: fault.message },
             detail: fault.detail,
-            retryable: fault.retryable,
+            retryable: fault.kind.is_retryable(),
+            is_refusal: fault.kind == FaultKind::Refused,
             retry_after: fault.retry_after,
         }
     }
@@ -53,12 +57,15 @@ impl Run {
     pub(super) fn broke(&mut self, broken: Break) {
         let (stream_id, attempt) = (&self.ask.stream_id, self.attempt);
         tracing::warn!(%stream_id, attempt, code = broken.fault.code, detail = broken.detail, "a call broke");
-        if broken.retryable && self.may_try_again() {
+        // Some models of a provider refuse what its others take: the whole question is still to be asked.
+        self.refused_to_continue |= broken.is_refusal && self.is_continuing;
+        let retryable = broken.retryable || (broken.is_refusal && self.is_continuing);
+        if retryable && self.may_try_again() {
             let until = Instant::now() + pause(attempt, broken.retry_after);
             // Assigning drops the broken call.
             self.call = Call::Pausing { until, reason: broken.fault.message };
         } else {
-            self.end(broken.outcome, None, None, Some(broken.fault));
+            self.end(broken.outcome, Some(broken.fault));
         }
     }
 
@@ -69,11 +76,12 @@ impl Run {
     /// Says that the next attempt begins, and what becomes of what was said before.
     pub(super) fn announce(&mut self, reason: &str) {
         self.attempt += 1;
-        let can_continue = self.ask.agent.provider.can_continue();
+        let agent = &self.ask.agent;
+        let can_continue = !self.refused_to_continue && agent.provider.can_continue(&agent.model);
         let next = match self.ask.agent.recovery {
             Recovery::Continue if can_continue => {
                 self.say_attempt(reason, "continue");
-                Next::Stream { partial: (!self.content.is_empty()).then(|| self.content.clone()) }
+                Next::Stream { partial: self.partial() }
             }
             Recovery::Continue => {
                 self.reset(&format!("{reason}; this model cannot go on where it was, so the answer starts again"));
@@ -93,13 +101,22 @@ impl Run {
     }
 
     /// Starts the call of an announced attempt.
-    pub(super) fn start(&self, next: Next) -> Call {
-        let provider = self.ask.agent.provider.clone();
+    pub(super) fn start(&mut self, next: Next) -> Call {
+        self.is_continuing = matches!(next, Next::Stream { partial: Some(_) });
         let prompt = self.ask.prompt.clone();
         match next {
-            Next::Stream { partial } => Call::Streaming(provider.stream(Prompt { partial, ..prompt })),
-            Next::Whole => Call::Whole(Box::pin(async move { provider.whole(prompt).await })),
+            Next::Stream { partial } => Call::Streaming(stream(&self.ask, Prompt { partial, ..prompt })),
+            Next::Whole => Call::Whole(whole(&self.ask, prompt)),
         }
+    }
+
+    /// What the model itself wrote of the answer so far, where it wrote anything.
+    fn partial(&self) -> Option<String> {
+        let written = match (&self.ask.agent.markers, &self.ask.vocabulary) {
+            (MarkerSource::Placed(_), Some(vocabulary)) => parse(vocabulary, &self.content).text,
+            _ => self.content.clone(),
+        };
+        (!written.is_empty()).then_some(written)
     }
 
     fn say_attempt(&mut self, reason: &str, policy: &str) {
@@ -115,6 +132,7 @@ impl Run {
     fn reset(&mut self, reason: &str) {
         self.gathered = super::Gathered::default();
         self.content.clear();
+        self.reasoned = 0;
         self.chunks = 0;
         self.parser = self.ask.vocabulary.clone().map(Parser::new);
         self.gathered.event(RoomEvent::ArStreamReset {

@@ -2,7 +2,7 @@
 
 use super::{Ask, Said};
 use antiphon_core::limits::{MAX_CHUNK_BYTES, MAX_GATHERED_BYTES};
-use antiphon_core::{Outcome, RoomEvent, StreamFault, Timestamp, Usage};
+use antiphon_core::{Citation, Outcome, RoomEvent, StreamFault, Timestamp, Usage};
 use antiphon_markers::Parsed;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -14,12 +14,14 @@ pub(super) struct End {
     pub(super) finish_reason: Option<String>,
     pub(super) usage: Option<Usage>,
     pub(super) error: Option<StreamFault>,
+    pub(super) citations: Vec<Citation>,
 }
 
 enum Item {
     Chunk { attempt: u32, parsed: Parsed, at: Instant },
-    Event(RoomEvent),
-    End(End),
+    Reasoning { attempt: u32, text: String, at: Instant },
+    Event(Box<RoomEvent>),
+    End(Box<End>),
 }
 
 /// The items in their order. Neighbouring pieces become one chunk until it is taken.
@@ -55,8 +57,20 @@ impl Gathered {
         self.items.push_back(Item::Chunk { attempt: of_attempt, parsed: piece, at: arrived });
     }
 
+    pub(super) fn reasoning(&mut self, of_attempt: u32, piece: &str, arrived: Instant) {
+        self.bytes += piece.len();
+        match self.items.back_mut() {
+            Some(Item::Reasoning { attempt, text, .. })
+                if *attempt == of_attempt && text.len() + piece.len() <= MAX_CHUNK_BYTES =>
+            {
+                text.push_str(piece);
+            }
+            _ => self.items.push_back(Item::Reasoning { attempt: of_attempt, text: piece.to_owned(), at: arrived }),
+        }
+    }
+
     pub(super) fn event(&mut self, event: RoomEvent) {
-        self.items.push_back(Item::Event(event));
+        self.items.push_back(Item::Event(Box::new(event)));
     }
 
     /// The model is busy: only a change of the place is worth an event, and only the latest one.
@@ -65,7 +79,9 @@ impl Gathered {
             return;
         }
         self.waiting_place = Some(place);
-        if let Some(Item::Event(RoomEvent::StreamQueued { queued, .. })) = self.items.back_mut() {
+        if let Some(Item::Event(event)) = self.items.back_mut()
+            && let RoomEvent::StreamQueued { queued, .. } = event.as_mut()
+        {
             *queued = place;
             return;
         }
@@ -77,7 +93,7 @@ impl Gathered {
     }
 
     pub(super) fn end(&mut self, end: End) {
-        self.items.push_back(Item::End(end));
+        self.items.push_back(Item::End(Box::new(end)));
     }
 
     /// Takes an append's worth. `chunks` counts those said since the last reset.
@@ -89,17 +105,21 @@ impl Gathered {
         while taken < MAX_GATHERED_BYTES || final_said {
             match self.items.pop_front() {
                 None => break,
-                Some(Item::Event(event)) => said.push(event.into()),
+                Some(Item::Event(event)) => said.push((*event).into()),
                 Some(Item::Chunk { attempt, parsed, at }) => {
                     taken += parsed.raw.len();
                     final_said = self.completes_next();
                     said.push(Said { event: chunk(ask, attempt, parsed, chunks, final_said), provider_at: Some(at) });
                 }
+                Some(Item::Reasoning { attempt, text, at }) => {
+                    taken += text.len();
+                    said.push(Said { event: reasoning(ask, attempt, text), provider_at: Some(at) });
+                }
                 Some(Item::End(end)) => {
                     if end.outcome == Outcome::Completed && !final_said {
                         said.push(chunk(ask, end.attempt, Parsed::default(), chunks, true).into());
                     }
-                    said.push(ended(ask, end, *chunks).into());
+                    said.push(ended(ask, *end, *chunks).into());
                 }
             }
         }
@@ -109,7 +129,7 @@ impl Gathered {
 
     /// True where nothing but the end of a completed stream is left, and it will be taken with what goes before it.
     fn completes_next(&self) -> bool {
-        matches!(self.items.front(), Some(Item::End(End { outcome: Outcome::Completed, .. })))
+        matches!(self.items.front(), Some(Item::End(end)) if end.outcome == Outcome::Completed)
     }
 }
 
@@ -130,6 +150,11 @@ fn chunk(ask: &Ask, attempt: u32, parsed: Parsed, chunks: &mut u64, is_final: bo
     }
 }
 
+fn reasoning(ask: &Ask, attempt: u32, text: String) -> RoomEvent {
+    let (stream_id, message_id) = (ask.stream_id.clone(), ask.message_id.clone());
+    RoomEvent::ArStreamReasoning { stream_id, message_id, attempt, text }
+}
+
 fn ended(ask: &Ask, end: End, total_chunks: u64) -> RoomEvent {
     RoomEvent::ArStreamEnd {
         stream_id: ask.stream_id.clone(),
@@ -141,5 +166,6 @@ fn ended(ask: &Ask, end: End, total_chunks: u64) -> RoomEvent {
         usage: end.usage,
         error: end.error,
         heard: None,
+        citations: end.citations,
     }
 }

@@ -10,10 +10,10 @@ mod gathered;
 #[cfg(test)]
 mod tests;
 
-use crate::agent::Agent;
-use crate::provider::{CallEnd, CallOutcome, Piece, Prompt};
-use antiphon_core::limits::{MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_GATHERED_BYTES};
-use antiphon_core::{Outcome, RoomEvent, StreamFault, Usage};
+use crate::agent::{Agent, MarkerSource};
+use crate::provider::{CallEnd, CallOutcome, Piece, Prompt, WholeAnswer};
+use antiphon_core::limits::{MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_GATHERED_BYTES, MAX_REASONING_BYTES};
+use antiphon_core::{Outcome, RoomEvent, StreamFault};
 use antiphon_markers::{Parsed, Parser, Vocabulary};
 use attempt::{Break, Next};
 use futures::StreamExt;
@@ -75,8 +75,8 @@ enum Call {
     Pausing { until: TimerInstant, reason: String },
     /// The provider's next piece.
     Streaming(BoxStream<'static, Piece>),
-    /// The provider's whole answer.
-    Whole(BoxFuture<'static, (String, CallEnd)>),
+    /// All pieces of the provider's whole answer.
+    Whole(BoxFuture<'static, Vec<Piece>>),
     /// Nothing: it ended, or was stopped.
     Over,
 }
@@ -88,17 +88,34 @@ pub struct Run {
     chunks: u64,
     /// Raw text of this answer since the last reset, what the parser holds back included.
     content: String,
+    /// Bytes of reasoning since the last reset.
+    reasoned: usize,
     parser: Option<Parser>,
     gathered: Gathered,
     call: Call,
+    /// The call goes on in a part of the answer.
+    is_continuing: bool,
+    /// The model has refused to go on in a part of an answer.
+    refused_to_continue: bool,
 }
 
 impl Run {
     /// Starts the first attempt's call.
     pub fn begin(ask: Ask) -> Self {
-        let call = Call::Streaming(ask.agent.provider.stream(ask.prompt.clone()));
+        let call = Call::Streaming(stream(&ask, ask.prompt.clone()));
         let parser = ask.vocabulary.clone().map(Parser::new);
-        Self { ask, attempt: 1, chunks: 0, content: String::new(), parser, gathered: Gathered::default(), call }
+        Self {
+            ask,
+            attempt: 1,
+            chunks: 0,
+            content: String::new(),
+            reasoned: 0,
+            parser,
+            gathered: Gathered::default(),
+            call,
+            is_continuing: false,
+            refused_to_continue: false,
+        }
     }
 
     /// Takes up a stream whose process stopped, as one more attempt; where none is allowed it ends as `crashed`.
@@ -109,9 +126,12 @@ impl Run {
             attempt: progress.attempt.max(1),
             chunks: progress.chunks,
             content: progress.content,
+            reasoned: 0,
             parser,
             gathered: Gathered::default(),
             call: Call::Over,
+            is_continuing: false,
+            refused_to_continue: false,
         };
         if run.may_try_again() {
             run.announce(reason);
@@ -120,7 +140,7 @@ impl Run {
                 code: "crashed".into(),
                 message: "the server stopped while it answered, and no further attempt is allowed".into(),
             };
-            run.end(Outcome::Failed, None, None, Some(fault));
+            run.end(Outcome::Failed, Some(fault));
         }
         run
     }
@@ -139,18 +159,25 @@ impl Run {
                 self.announce(&reason);
             }
             Call::Streaming(stream) => match stream.next().await {
-                Some(Piece::Text(text)) => self.hear(&text),
-                Some(Piece::Waiting { place }) => self.gathered.wait(&self.ask.stream_id, place),
-                Some(Piece::End(end)) => self.call_ended(end),
+                Some(piece) => self.take_piece(piece),
                 None => self.broke(Break::truncated("the provider's stream finished without an end")),
             },
             Call::Whole(answer) => {
-                let (text, end) = answer.await;
-                self.hear(&text);
-                if !self.is_over() {
-                    self.call_ended(end);
+                for piece in answer.await {
+                    if !self.is_over() {
+                        self.take_piece(piece);
+                    }
                 }
             }
+        }
+    }
+
+    fn take_piece(&mut self, piece: Piece) {
+        match piece {
+            Piece::Text(text) => self.hear(&text),
+            Piece::Reasoning(text) => self.overhear(&text),
+            Piece::Waiting { place } => self.gathered.wait(&self.ask.stream_id, place),
+            Piece::End(end) => self.call_ended(end),
         }
     }
 
@@ -208,31 +235,74 @@ impl Run {
                 code: "too_long".into(),
                 message: format!("the answer is longer than the {MAX_ANSWER_BYTES} bytes that are kept"),
             };
-            self.end(Outcome::Truncated, None, None, Some(fault));
+            self.end(Outcome::Truncated, Some(fault));
+        }
+    }
+
+    /// Takes reasoning in. What goes past its bound is left out: it is shown, and nothing depends on it.
+    fn overhear(&mut self, text: &str) {
+        let kept = prefix(text, MAX_REASONING_BYTES.saturating_sub(self.reasoned));
+        self.reasoned += kept.len();
+        let mut rest = kept;
+        while !rest.is_empty() {
+            let part = prefix(rest, MAX_CHUNK_BYTES);
+            rest = rest.get(part.len()..).unwrap_or_default();
+            self.gathered.reasoning(self.attempt, part, Instant::now());
         }
     }
 
     fn call_ended(&mut self, end: CallEnd) {
-        match end.outcome {
-            CallOutcome::Complete => self.end(Outcome::Completed, end.finish_reason, end.usage, None),
-            CallOutcome::Truncated { detail } => self.broke(Break::truncated(&detail)),
-            CallOutcome::Failed(fault) => self.broke(Break::failed(fault)),
+        match &end.outcome {
+            CallOutcome::Complete => self.end_call(Outcome::Completed, None, end),
+            CallOutcome::Declined { message, detail } => {
+                tracing::info!(stream_id = self.ask.stream_id, detail, "the model declined");
+                let fault = StreamFault { code: "declined".into(), message: message.clone() };
+                // What was said stands, but nobody is to take it for the whole.
+                let outcome = if self.content.is_empty() { Outcome::Failed } else { Outcome::Truncated };
+                self.end_call(outcome, Some(fault), end);
+            }
+            CallOutcome::Truncated { detail } => self.broke(Break::truncated(detail)),
+            CallOutcome::Failed(fault) => self.broke(Break::failed(fault.clone())),
         }
     }
 
+    /// Ends the run without a word of the provider.
+    fn end(&mut self, outcome: Outcome, error: Option<StreamFault>) {
+        self.end_call(outcome, error, CallEnd::new(CallOutcome::Complete));
+    }
+
     /// Ends the run: what the parser held back is text, and the last event is said.
-    fn end(
-        &mut self,
-        outcome: Outcome,
-        finish_reason: Option<String>,
-        usage: Option<Usage>,
-        error: Option<StreamFault>,
-    ) {
+    fn end_call(&mut self, outcome: Outcome, error: Option<StreamFault>, end: CallEnd) {
         self.call = Call::Over;
         if let Some(rest) = self.parser.as_mut().and_then(Parser::finish) {
             self.gathered.chunk(self.attempt, rest, Instant::now());
         }
-        self.gathered.end(gathered::End { attempt: self.attempt, outcome, finish_reason, usage, error });
+        let CallEnd { finish_reason, usage, citations, .. } = end;
+        let attempt = self.attempt;
+        self.gathered.end(gathered::End { attempt, outcome, finish_reason, usage, error, citations });
+    }
+}
+
+/// The pieces of a streaming call.
+fn stream(ask: &Ask, prompt: Prompt) -> BoxStream<'static, Piece> {
+    placed(ask, ask.agent.provider.stream(prompt))
+}
+
+/// All pieces of a call for the whole answer.
+fn whole(ask: &Ask, prompt: Prompt) -> BoxFuture<'static, Vec<Piece>> {
+    let ask = ask.clone();
+    Box::pin(async move {
+        let WholeAnswer { text, reasoning, end } = ask.agent.provider.whole(prompt).await;
+        let said = [Piece::Reasoning(reasoning), Piece::Text(text), Piece::End(end)];
+        placed(&ask, futures::stream::iter(said).boxed()).collect().await
+    })
+}
+
+/// The pieces with markers, where something other than the model puts them in.
+fn placed(ask: &Ask, pieces: BoxStream<'static, Piece>) -> BoxStream<'static, Piece> {
+    match (&ask.agent.markers, &ask.vocabulary) {
+        (MarkerSource::Placed(placing), Some(vocabulary)) => placing.place(pieces, vocabulary.clone()),
+        _ => pieces,
     }
 }
 

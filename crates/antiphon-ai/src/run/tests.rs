@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::agent::{MarkerSource, OnDisconnect, Recovery};
-use crate::provider::{Provider, ProviderFault, ProviderStatus};
+use crate::provider::{FaultKind, Provider, ProviderFault, ProviderStatus};
 use antiphon_core::limits::MAX_RETRY_AFTER;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
@@ -24,20 +24,20 @@ impl Provider for Scripted {
         futures::stream::iter(self.calls.lock().pop_front().unwrap_or_default()).boxed()
     }
 
-    async fn whole(&self, prompt: Prompt) -> (String, CallEnd) {
+    async fn whole(&self, prompt: Prompt) -> WholeAnswer {
         *self.wholes.lock() += 1;
         let mut stream = self.stream(prompt);
         let mut text = String::new();
         loop {
             match stream.next().await {
                 Some(Piece::Text(piece)) => text.push_str(&piece),
-                Some(Piece::End(end)) => return (text, end),
+                Some(Piece::End(end)) => return WholeAnswer { text, reasoning: String::new(), end },
                 _ => {}
             }
         }
     }
 
-    fn can_continue(&self) -> bool {
+    fn can_continue(&self, _model: &str) -> bool {
         self.can_continue
     }
 
@@ -51,7 +51,7 @@ fn text(text: &str) -> Piece {
 }
 
 fn end(outcome: CallOutcome) -> Piece {
-    Piece::End(CallEnd { outcome, finish_reason: Some("stop".into()), usage: None })
+    Piece::End(CallEnd { finish_reason: Some("stop".into()), ..CallEnd::new(outcome) })
 }
 
 fn complete() -> Piece {
@@ -59,9 +59,8 @@ fn complete() -> Piece {
 }
 
 fn failed(retryable: bool, retry_after: Option<Duration>) -> Piece {
-    let message = "the model is busy".into();
-    let detail = "429".into();
-    end(CallOutcome::Failed(ProviderFault { code: "provider_error", message, detail, retryable, retry_after }))
+    let kind = if retryable { FaultKind::Error } else { FaultKind::Unusable };
+    end(CallOutcome::Failed(ProviderFault { retry_after, ..kind.fault("429") }))
 }
 
 fn ask(calls: Vec<Vec<Piece>>, recovery: Recovery, can_continue: bool) -> (Ask, Arc<Scripted>) {
@@ -183,6 +182,41 @@ async fn continue_gives_the_partial_and_keeps_counting() {
         run.appended();
     }
     assert!(reasons[0].contains("cannot go on"), "{reasons:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_refuses_to_go_on_is_asked_anew_and_not_to_go_on_again() {
+    let cut = || vec![text("one"), end(CallOutcome::Truncated { detail: "cut".into() })];
+    let refused = vec![end(CallOutcome::Failed(FaultKind::Refused.fault("prefill is not supported")))];
+    let (asked, provider) = ask(vec![cut(), refused.clone(), vec![text("two"), complete()]], Recovery::Continue, true);
+    let all = said_by(Run::begin(asked)).await;
+    assert_eq!(all, ["1.0 one", "attempt 2 continue", "reset 3", "3.0 two", "3.1! ", "end Completed 2 "]);
+    assert_eq!(provider.prompts.lock()[2].partial, None);
+    let (asked, _) = ask(vec![refused], Recovery::Continue, true);
+    assert_eq!(said_by(Run::begin(asked)).await, ["end Failed 0 provider_refused"], "the question itself is refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_model_thinks_is_said_apart_and_is_void_with_the_rest() {
+    let thought = |text: &str| Piece::Reasoning(text.into());
+    let cut = vec![thought("h"), thought("m"), end(CallOutcome::Truncated { detail: "cut".into() })];
+    let (asked, _) = ask(vec![cut, vec![thought("so"), text("two"), complete()]], Recovery::Restart, false);
+    let mut run = Run::begin(asked);
+    let mut all = Vec::new();
+    while !run.is_over() {
+        run.advance().await;
+        all.extend(run.take().into_iter().map(|said| said.event));
+        run.appended();
+    }
+    let thoughts: Vec<_> = all
+        .iter()
+        .filter_map(|event| match event {
+            RoomEvent::ArStreamReasoning { attempt, text, .. } => Some((*attempt, text.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(thoughts, [(1, "h"), (1, "m"), (2, "so")]);
+    assert!(matches!(all.last(), Some(RoomEvent::ArStreamEnd { total_chunks: 2, .. })), "{all:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 mod answer;
 mod topics;
 
-use crate::provider::{CallEnd, CallOutcome, Piece, Prompt, Provider, ProviderStatus};
+use crate::provider::{CallEnd, CallOutcome, Piece, Prompt, Provider, ProviderStatus, WholeAnswer};
 use antiphon_core::Usage;
 use futures::stream::{self, BoxStream, StreamExt};
 use std::time::Duration;
@@ -57,8 +57,11 @@ fn plan(prompt: &Prompt) -> Plan {
     let completion_tokens = pieces.len() as u64;
     // A script has no tokens of its own: what is counted is the pieces that it sends, and the prompt cut the same way.
     let usage = Usage { prompt_tokens, completion_tokens, total_tokens: prompt_tokens + completion_tokens };
-    let end =
-        CallEnd { outcome: CallOutcome::Complete, finish_reason: Some(finish_reason.to_owned()), usage: Some(usage) };
+    let end = CallEnd {
+        finish_reason: Some(finish_reason.to_owned()),
+        usage: Some(usage),
+        ..CallEnd::new(CallOutcome::Complete)
+    };
     Plan { pieces, end }
 }
 
@@ -111,13 +114,13 @@ impl Provider for Script {
         .boxed()
     }
 
-    async fn whole(&self, prompt: Prompt) -> (String, CallEnd) {
+    async fn whole(&self, prompt: Prompt) -> WholeAnswer {
         let Plan { pieces, end } = plan(&prompt);
-        (pieces.concat(), end)
+        WholeAnswer { text: pieces.concat(), reasoning: String::new(), end }
     }
 
     /// Its answers are known beforehand, so each goes on where it was cut.
-    fn can_continue(&self) -> bool {
+    fn can_continue(&self, _model: &str) -> bool {
         true
     }
 

@@ -108,7 +108,7 @@ fn markers_are_of_the_vocabulary_and_left_out_where_nobody_asks_for_them() {
 #[tokio::test]
 async fn a_stream_is_the_whole_answer_in_pieces_and_its_end() {
     let script = Script::with_pace(Duration::ZERO);
-    let (whole, end) = script.whole(asked("what is antiphon")).await;
+    let WholeAnswer { text: whole, end, .. } = script.whole(asked("what is antiphon")).await;
     let pieces: Vec<Piece> = script.stream(asked("what is antiphon")).collect().await;
     let text: String =
         pieces.iter().filter_map(|p| if let Piece::Text(t) = p { Some(t.as_str()) } else { None }).collect();
@@ -122,17 +122,17 @@ async fn a_stream_is_the_whole_answer_in_pieces_and_its_end() {
 #[tokio::test]
 async fn it_continues_after_any_partial_answer() {
     let script = Script::with_pace(Duration::ZERO);
-    let (whole, _) = script.whole(asked("tell me a story")).await;
+    let whole = script.whole(asked("tell me a story")).await.text;
     for (at, _) in whole.char_indices().step_by(97) {
         let prompt = Prompt { partial: Some(whole[..at].to_owned()), ..asked("tell me a story") };
-        assert_eq!(format!("{}{}", &whole[..at], script.whole(prompt).await.0), whole);
+        assert_eq!(format!("{}{}", &whole[..at], script.whole(prompt).await.text), whole);
     }
 }
 
 #[tokio::test]
 async fn a_limit_on_tokens_ends_by_length() {
     let prompt = Prompt { max_tokens: Some(3), ..asked("hello") };
-    let (_, end) = Script::with_pace(Duration::ZERO).whole(prompt).await;
+    let end = Script::with_pace(Duration::ZERO).whole(prompt).await.end;
     assert_eq!(end.finish_reason.as_deref(), Some("length"));
     assert_eq!(end.usage.unwrap().completion_tokens, 3);
 }

@@ -235,7 +235,13 @@ impl Fold {
 
     /// Notes an end that no event told, as the stream's status has it.
     pub(crate) fn close(&mut self, stream_id: &str, status: &str) -> Vec<Shown> {
-        let end = End { stream_id: stream_id.to_owned(), outcome: status.to_owned(), total_chunks: None, error: None };
+        let end = End {
+            stream_id: stream_id.to_owned(),
+            outcome: status.to_owned(),
+            total_chunks: None,
+            error: None,
+            citations: Vec::new(),
+        };
         self.end(end)
     }
 
@@ -333,7 +339,11 @@ impl Fold {
             return vec![Shown::Notice("withdrawn from the queue".to_owned())];
         }
         let reason = end.error.and_then(|error| error.message);
-        vec![Shown::AnswerEnds { outcome: end.outcome, reason }]
+        let sources = end.citations.iter().zip(1..).map(|(citation, number)| {
+            let title = citation.title.as_ref().map_or(String::new(), |title| format!("{title}, "));
+            Shown::Notice(format!("[{number}] {title}{}", citation.url))
+        });
+        [Shown::AnswerEnds { outcome: end.outcome, reason }].into_iter().chain(sources).collect()
     }
 }
 

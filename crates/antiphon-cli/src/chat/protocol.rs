@@ -123,6 +123,16 @@ pub(crate) struct End {
     pub(crate) total_chunks: Option<u64>,
     #[serde(default)]
     pub(crate) error: Option<Fault>,
+    #[serde(default)]
+    pub(crate) citations: Vec<Citation>,
+}
+
+/// A source of an answer.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Citation {
+    pub(crate) url: String,
+    #[serde(default)]
+    pub(crate) title: Option<String>,
 }
 
 /// Why a stream is not whole.

@@ -93,7 +93,9 @@ async fn check_server<W: Write>(server: &Server, report: &mut Report<W>) -> Resu
         let what = if is("simulated") { "a script".to_owned() } else { format!("{} {}", text("kind"), text("model")) };
         let line = format!("agent {}: {what}", text("id"));
         if is("ready") {
-            report.good(&format!("{line}, ready"))?;
+            let speed = agent.get("tokensPerSecond").and_then(Value::as_f64);
+            let speed = speed.map(|speed| format!(", {speed:.1} tokens a second")).unwrap_or_default();
+            report.good(&format!("{line}, ready{speed}"))?;
         } else {
             report.warn(
                 &format!("{line}, not ready"),

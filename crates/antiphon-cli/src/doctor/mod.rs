@@ -1,8 +1,13 @@
 //! `antiphon doctor`: looks at what a server needs, and says for each thing that is wrong how to mend it.
 
 mod data_folder;
+mod finding;
+mod first_token;
 mod listener;
 mod providers;
+mod remote;
+mod unreachable;
+mod weights;
 
 use crate::failure::Failure;
 use crate::printable::printable;
@@ -16,12 +21,19 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Looks at the port (free, or who answers there), the data directory (writable, free space, the time that a sync takes), \
-the secrets and providers of the configuration (key there, address reachable, key taken), and the server where one \
-runs. ✓ is well, ! is worth knowing, ✗ does not work; the exit code is 1 where there is a ✗. No secret is shown.
+the secrets of the configuration, its providers (key missing or refused, wrong address, unreachable and why, quota, \
+rate limit) and the model of each agent, and at the server where one runs. ✓ is well, ! is worth knowing, ✗ does not \
+work; the exit code is 1 where there is a ✗. No secret is shown.
+
+Providers are asked only what is free: lists of models, and calls that are refused for what they lack. With --call each \
+agent's model is given one tiny prompt, as the server would give it, which tells the first-token time, and also an \
+empty account, which lists of models do not. A provider without an api_key, such as an Ollama of one's own, charges \
+nobody and is always called; it may have to load the model first.
 
 Examples:
   antiphon doctor
   antiphon doctor --config antiphon.toml
+  antiphon doctor --config antiphon.toml --call
   antiphon doctor --url https://antiphon.example.org")]
 pub struct DoctorArguments {
     /// The server's configuration file
@@ -33,6 +45,9 @@ pub struct DoctorArguments {
     /// The server's address; default: where the configuration listens, or http://127.0.0.1:8787
     #[arg(long, env = "ANTIPHON_URL", value_name = "URL")]
     pub url: Option<String>,
+    /// Make one tiny call for each agent and tell its first-token time; costs some tokens where a provider charges
+    #[arg(long)]
+    pub call: bool,
 }
 
 pub(crate) async fn run(arguments: DoctorArguments) -> Result<ExitCode, Failure> {
@@ -60,9 +75,7 @@ async fn examine<W: Write>(arguments: &DoctorArguments, report: &mut Report<W>) 
     data_folder::check(&arguments.data.clone().unwrap_or_else(|| settings.data()), report)?;
     check_token_secret(&settings, report)?;
     if is_configured {
-        for provider in settings.providers() {
-            providers::check(&provider, report).await?;
-        }
+        providers::check(&settings, arguments.call, report).await?;
     } else if arguments.config.is_none() {
         report.warn("providers: not looked at, as no --config was given", "antiphon doctor --config FILE")?;
     }
@@ -73,8 +86,9 @@ fn check_token_secret<W: Write>(settings: &Settings, report: &mut Report<W>) -> 
     match settings.jwt_secret() {
         None => Ok(()),
         Some(Err(reason)) => report.bad("auth.jwt_secret: it cannot be had", &reason),
-        Some(Ok(secret)) if secret.len() < MIN_JWT_SECRET_BYTES => report.bad(
-            &format!("auth.jwt_secret: shorter than {MIN_JWT_SECRET_BYTES} bytes"),
+        // The server takes it, and warns too.
+        Some(Ok(secret)) if secret.len() < MIN_JWT_SECRET_BYTES => report.warn(
+            &format!("auth.jwt_secret: shorter than {MIN_JWT_SECRET_BYTES} bytes, so that it can be guessed"),
             "make one with `openssl rand -base64 48`",
         ),
         Some(Ok(_)) => report.good("auth.jwt_secret: there, and long enough"),

@@ -1,175 +1,145 @@
-//! Providers: is the key there, does the address answer, is the key taken. Asks for nothing that costs.
+//! Providers and the agents that they answer for: what keeps a provider from answering, told apart, and the first-token
+//! time where a call is free or allowed.
 
-use super::Report;
+use super::finding::{Finding, of_fault};
+use super::first_token::{self, Measured};
+use super::remote::{Model, Remote};
+use super::{Report, weights};
 use crate::failure::Failure;
-use crate::server::{is_loopback, root_cause};
-use crate::settings::ProviderSettings;
-use antiphon_core::limits::PROVIDER_CONNECT_TIMEOUT;
-use reqwest::{Client, RequestBuilder, StatusCode};
+use crate::settings::{AgentSettings, ProviderSettings, Settings};
+use antiphon_ai::connect::RemoteKind;
 use std::io::Write;
-use url::Url;
+use std::time::Duration;
 
-/// Where a kind of provider is, and how its list of models is asked for.
-struct Kind {
-    name: &'static str,
-    base_url: &'static str,
-    /// Below the base URL. None: the provider has no call that is free, so only the address is tried.
-    models: Option<&'static str>,
-    /// The header that takes the key, and what stands before it.
-    header: (&'static str, &'static str),
-    needs_key: bool,
-}
+const KINDS: &str = "openai, anthropic, gemini, ollama, perplexity, local, script";
 
-/// From the providers' own references: platform.openai.com/docs/api-reference, docs.anthropic.com/en/api,
-/// ai.google.dev/api, docs.perplexity.ai, github.com/ollama/ollama/blob/main/docs/api.md.
-const KINDS: [Kind; 5] = [
-    Kind {
-        name: "openai",
-        base_url: "https://api.openai.com/v1",
-        models: Some("models"),
-        header: ("authorization", "Bearer "),
-        needs_key: true,
-    },
-    Kind {
-        name: "anthropic",
-        base_url: "https://api.anthropic.com",
-        models: Some("v1/models"),
-        header: ("x-api-key", ""),
-        needs_key: true,
-    },
-    Kind {
-        name: "gemini",
-        base_url: "https://generativelanguage.googleapis.com/v1beta",
-        models: Some("models"),
-        header: ("x-goog-api-key", ""),
-        needs_key: true,
-    },
-    Kind {
-        name: "perplexity",
-        base_url: "https://api.perplexity.ai",
-        models: None,
-        header: ("authorization", "Bearer "),
-        needs_key: true,
-    },
-    Kind {
-        name: "ollama",
-        base_url: "http://127.0.0.1:11434",
-        models: Some("api/tags"),
-        header: ("authorization", "Bearer "),
-        needs_key: false,
-    },
-];
-
-pub(super) async fn check<W: Write>(provider: &ProviderSettings, report: &mut Report<W>) -> Result<(), Failure> {
-    let subject = format!("provider {}", provider.name);
-    match provider.kind.as_str() {
-        "script" => return report.good(&format!("{subject}: a script, which needs nothing")),
-        "local" => return check_local(&subject, provider, report),
-        _ => {}
-    }
-    let Some(kind) = KINDS.iter().find(|kind| kind.name == provider.kind) else {
-        let fix = "kind is one of openai, anthropic, gemini, ollama, perplexity, local, script";
-        return report.bad(&format!("{subject}: its kind is `{}`", provider.kind), fix);
-    };
-    let key = match &provider.api_key {
-        Some(Err(reason)) => return report.bad(&format!("{subject}: its api_key cannot be had"), reason),
-        Some(Ok(key)) => Some(key.as_str()),
-        None => None,
-    };
-    // Whoever speaks OpenAI's format at another address may need no key.
-    let needs_key = kind.needs_key && (kind.name != "openai" || provider.base_url.is_none());
-    if key.is_none() && needs_key {
-        let fix = format!("[providers.{}] api_key = {{ env = \"NAME\" }}", provider.name);
-        return report.bad(&format!("{subject}: it has no api_key"), &fix);
-    }
-    let base = provider.base_url.as_deref().unwrap_or(kind.base_url);
-    let Ok(url) = Url::parse(&format!("{}/{}", base.trim_end_matches('/'), kind.models.unwrap_or(""))) else {
-        let fix = format!("an address of this kind looks like {}", kind.base_url);
-        return report.bad(&format!("{subject}: its base_url is no address"), &fix);
-    };
-    probe(&subject, kind, url, key, report).await
-}
-
-fn check_local<W: Write>(subject: &str, provider: &ProviderSettings, report: &mut Report<W>) -> Result<(), Failure> {
-    let Some(file) = &provider.file else {
-        return report.bad(&format!("{subject}: it names no model"), "set `file` to a GGUF file");
-    };
-    match std::fs::File::open(file).and_then(|file| file.metadata()) {
-        Ok(metadata) => report.good(&format!("{subject}: {} ({} MiB)", file.display(), metadata.len() >> 20)),
-        Err(error) => {
-            report.bad(&format!("{subject}: {}: {error}", file.display()), "set `file` to a GGUF file that is readable")
-        }
-    }
-}
-
-async fn probe<W: Write>(
-    subject: &str,
-    kind: &Kind,
-    url: Url,
-    key: Option<&str>,
+/// Checks every provider with its agents. `may_call`: calls that the provider may charge for are allowed.
+pub(super) async fn check<W: Write>(
+    settings: &Settings,
+    may_call: bool,
     report: &mut Report<W>,
 ) -> Result<(), Failure> {
-    let place = url.origin().ascii_serialization();
-    let Some(request) = request(kind, url, key) else {
-        return report.bad(&format!("{subject}: its api_key holds characters that no header may hold"), "mend the key");
-    };
-    let response = match request.send().await {
-        Ok(response) => response,
+    let http = match antiphon_ai::http_client() {
+        Ok(http) => http,
         Err(error) => {
-            let fix = if kind.name == "ollama" {
-                "start it with `ollama serve`, or set base_url"
-            } else {
-                "check base_url, the network and the variables HTTPS_PROXY and NO_PROXY"
-            };
-            return report.bad(&format!("{subject}: {place} cannot be reached: {}", root_cause(&error)), fix);
+            return report.bad(&format!("providers: no HTTP client: {error}"), "look at the system's TLS setup");
         }
     };
-    let status = response.status();
-    // Gemini says 400 to a wrong key.
-    let is_refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-        || kind.name == "gemini" && status == StatusCode::BAD_REQUEST;
-    let code = status.as_u16();
-    if is_refused && kind.models.is_some() {
-        let what = if key.is_some() { "refuses the key" } else { "wants a key" };
-        let fix = "set api_key to a valid one; is it for this very provider, and not withdrawn?";
-        report.bad(&format!("{subject}: {place} {what} ({code})"), fix)
-    } else if status == StatusCode::TOO_MANY_REQUESTS {
-        report.warn(
-            &format!("{subject}: {place} says too many requests ({code})"),
-            "wait, or look at the account's quota",
-        )
-    } else if status.is_server_error() {
-        report
-            .warn(&format!("{subject}: {place} has a fault of its own ({code})"), "look at the provider's status page")
-    } else if kind.models.is_none() {
-        report.good(&format!("{subject}: {place} answers; whether it takes the key shows with the first answer"))
-    } else if status.is_success() {
-        let taken = if key.is_some() { " and takes the key" } else { "" };
-        report.good(&format!("{subject}: {place} answers{taken}"))
-    } else {
-        let fix = format!("is base_url what the provider's own SDK takes, such as {}?", kind.base_url);
-        report.warn(&format!("{subject}: {place} answers, but lists no models ({code})"), &fix)
+    let (providers, agents) = (settings.providers(), settings.agents());
+    for provider in &providers {
+        let own: Vec<&AgentSettings> = agents.iter().filter(|agent| agent.provider == provider.name).collect();
+        match provider.kind.as_str() {
+            "script" => report.good(&format!("provider {}: a script, which needs nothing", provider.name))?,
+            "local" => weights::check(provider, report)?,
+            name => match RemoteKind::named(name) {
+                Some(kind) => check_remote(kind, provider, &own, http.clone(), may_call, report).await?,
+                None => {
+                    let what = format!("provider {}: its kind is `{name}`", provider.name);
+                    report.bad(&what, &format!("kind is one of {KINDS}"))?;
+                }
+            },
+        }
+    }
+    for agent in &agents {
+        if !providers.iter().any(|provider| provider.name == agent.provider) {
+            let names: Vec<&str> = providers.iter().map(|provider| provider.name.as_str()).collect();
+            let fix = format!("[providers] has: {}", names.join(", "));
+            report.bad(&format!("agent {}: there is no provider `{}`", agent.id, agent.provider), &fix)?;
+        }
+    }
+    Ok(())
+}
+
+async fn check_remote<W: Write>(
+    kind: RemoteKind,
+    provider: &ProviderSettings,
+    agents: &[&AgentSettings],
+    http: reqwest::Client,
+    may_call: bool,
+    report: &mut Report<W>,
+) -> Result<(), Failure> {
+    let subject = format!("provider {}", provider.name);
+    let remote = match Remote::new(kind, provider, http) {
+        Ok(remote) => remote,
+        Err(finding) => return report.tell(&subject, &finding),
+    };
+    let standing = match remote.ask_for_models().await {
+        Ok(standing) => standing,
+        Err(finding) => return report.tell(&subject, &finding),
+    };
+    report.good(&format!("{subject}: {}", remote.describe(&standing)))?;
+    if agents.is_empty() {
+        return report.warn(&format!("{subject}: no agent uses it"), "[agents.NAME] provider names one");
+    }
+    // Who takes no key charges nobody.
+    let calls = may_call || !remote.place().has_key;
+    for agent in agents {
+        let subject = format!("agent {}", agent.id);
+        if agent.model.is_empty() {
+            let fix = format!("[agents.{}] model = the provider's name for one", agent.id);
+            report.bad(&format!("{subject}: it has no model"), &fix)?;
+            continue;
+        }
+        let model = remote.look_up(&agent.model, &standing).await;
+        match model {
+            Model::Unknown(finding) => report.tell(&subject, &finding)?,
+            model if calls => check_call(&subject, &remote, agent, model, report).await?,
+            Model::Unlisted(finding) => report.tell(&subject, &finding)?,
+            model => {
+                let known =
+                    if matches!(model, Model::Known) { "is there" } else { "cannot be looked up without a call" };
+                report.good(&format!("{subject}: {} {known}; first token not measured, see --call", agent.model))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the call that the agent's people will make.
+async fn check_call<W: Write>(
+    subject: &str,
+    remote: &Remote,
+    agent: &AgentSettings,
+    model: Model,
+    report: &mut Report<W>,
+) -> Result<(), Failure> {
+    match first_token::measure(remote.provider(), agent).await {
+        Measured::Answered { first, whole, usage } => {
+            let tokens = usage.map(|usage| format!(", {} + {} tokens", usage.prompt_tokens, usage.completion_tokens));
+            let unlisted = if matches!(model, Model::Unlisted(_)) { ", though it is in no list" } else { "" };
+            let whole = format!("whole answer after {}{}", milliseconds(whole), tokens.unwrap_or_default());
+            report.good(&format!("{subject}: {} answers{unlisted}, {} ({whole})", agent.model, after(first)))
+        }
+        Measured::Declined(detail) => report.warn(
+            &format!("{subject}: {} answers, but declined a greeting: {detail}", agent.model),
+            "look at the safety settings and the content filters of the account",
+        ),
+        Measured::CutOff(detail) => report.bad(
+            &format!("{subject}: {} began to answer and broke off: {detail}", agent.model),
+            "try again; if it stays so, a proxy between may cut or hold back streams",
+        ),
+        Measured::Failed(fault) => {
+            let finding = of_fault(remote.place(), &fault, Some(&agent.model));
+            report.tell(subject, &finding)
+        }
     }
 }
 
-/// None where the key cannot be a header's value.
-fn request(kind: &Kind, url: Url, key: Option<&str>) -> Option<RequestBuilder> {
-    let mut client = Client::builder()
-        .timeout(PROVIDER_CONNECT_TIMEOUT)
-        .connect_timeout(PROVIDER_CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none());
-    if is_loopback(&url) {
-        client = client.no_proxy();
+fn after(first: Option<Duration>) -> String {
+    match first {
+        Some(time) => format!("first token after {}", milliseconds(time)),
+        // Models that think in secret use up a small answer with it.
+        None => "with no visible token in so short an answer".to_owned(),
     }
-    let mut request = client.build().ok()?.get(url);
-    if kind.name == "anthropic" {
-        request = request.header("anthropic-version", "2023-06-01");
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{} ms", time.as_millis())
+}
+
+impl<W: Write> Report<W> {
+    fn tell(&mut self, subject: &str, finding: &Finding) -> Result<(), Failure> {
+        let what = format!("{subject}: {}", finding.what);
+        if finding.is_bad { self.bad(&what, &finding.fix) } else { self.warn(&what, &finding.fix) }
     }
-    if let Some(key) = key {
-        let (name, before) = kind.header;
-        let mut value = reqwest::header::HeaderValue::from_str(&format!("{before}{key}")).ok()?;
-        value.set_sensitive(true);
-        request = request.header(name, value);
-    }
-    Some(request)
 }

@@ -117,13 +117,16 @@ impl Owner {
             }
             self.look_at_viewers();
             self.look_at_time();
-            if self.step().await {
-                continue;
-            }
+            let is_busy = self.step().await;
             self.count();
+            // Also while an answer comes faster than it can be written: the log may not keep what the records lack.
+            self.look_at_projection().await;
             self.start_projecting();
             if self.leaves().await {
                 return;
+            }
+            if is_busy {
+                continue;
             }
             match self.wait().await {
                 Turn::Command(Some(command)) => self.take_in(command),
@@ -161,11 +164,20 @@ impl Owner {
     /// A command has arrived. A stop of the running stream drops its provider's call before anything else is waited for.
     fn take_in(&mut self, command: Command) {
         match &command {
-            Command::Stop { stream_id, asked_at, .. } if self.runs(stream_id) => self.drop_call(*asked_at),
+            // One that may be refused waits its turn; an attempt that is on its way into the log is known by then.
+            Command::Stop { stream_id, stop, asked_at, .. }
+                if self.runs(stream_id) && !self.may_refuse(stream_id, stop) =>
+            {
+                self.drop_call(*asked_at);
+            }
             Command::Delete { asked_at, .. } => self.drop_call(*asked_at),
             _ => {}
         }
         self.backlog.push_back(command);
+    }
+
+    fn may_refuse(&self, stream_id: &str, stop: &Stop) -> bool {
+        self.state.stream(stream_id).is_some_and(|stored| stop::is_of_future(stored, stop))
     }
 
     fn runs(&self, stream_id: &str) -> bool {
@@ -269,7 +281,8 @@ impl Owner {
 
     /// Keeps the process's counts of streams.
     fn count(&mut self) {
-        let is_running = self.run.as_ref().is_some_and(|run| !run.is_over()) && !self.is_paused();
+        // A run is there until its end is in the log.
+        let is_running = self.run.is_some() && !self.is_paused();
         self.counts(Work { open: self.state.open_count(), running: usize::from(is_running) });
     }
 

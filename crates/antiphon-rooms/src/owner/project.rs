@@ -20,6 +20,15 @@ impl Owner {
         }));
     }
 
+    /// Takes in what was written down meanwhile.
+    pub(super) async fn look_at_projection(&mut self) {
+        if let Some(task) = self.projecting.take_if(|task| task.is_finished())
+            && let Ok((through, result)) = task.await
+        {
+            self.projection_ended(through, result);
+        }
+    }
+
     /// A failure costs nothing but a longer fold at the next start: the log has everything.
     pub(super) fn projection_ended(&mut self, through: Position, result: Result<(), RecordsError>) {
         self.projecting = None;

@@ -2,9 +2,10 @@
 
 use super::Owner;
 use crate::access::no_stream;
+use crate::cut;
 use crate::view::{MessagePage, Reply, StreamView};
 use antiphon_core::limits::{MAX_MESSAGE_PAGE, ROOM_WAITERS};
-use antiphon_core::{Code, Message, Refusal};
+use antiphon_core::{Code, Message, MessageStatus, Refusal};
 use antiphon_sql::{Answer, StoredMessage};
 use tokio::sync::oneshot;
 
@@ -28,6 +29,12 @@ impl Owner {
                 None => stored.message,
             };
             messages.splice(0..0, older.into_iter().map(newest));
+        }
+        for message in &mut messages {
+            // Nobody said how far it was heard, so all that was sent counts.
+            if message.status == MessageStatus::Interrupted && message.heard.is_none() {
+                message.heard = Some(cut::whole(message));
+            }
         }
         Ok(MessagePage { messages, position: self.state.position() })
     }

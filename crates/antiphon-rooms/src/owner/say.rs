@@ -40,6 +40,9 @@ impl Owner {
             status: MessageStatus::Completed,
             stream_id: None,
             heard: None,
+            reasoning: String::new(),
+            citations: Vec::new(),
+            error: None,
             created_at: Timestamp::now(),
         };
         let enqueued = self.enqueue(&message.id, &message.content, &message.sender_id, u64::MAX).await?;

@@ -5,7 +5,7 @@ use crate::command::Stop;
 use crate::cut;
 use crate::view::StreamView;
 use antiphon_ai::run::Said;
-use antiphon_core::{Code, Heard, Outcome, Refusal, RoomEvent, StreamFault, StreamStatus, Timestamp};
+use antiphon_core::{Code, Heard, MessageStatus, Outcome, Refusal, RoomEvent, StreamFault, StreamStatus, Timestamp};
 use antiphon_sql::StoredMessage;
 use std::time::Instant;
 
@@ -13,9 +13,10 @@ impl Owner {
     /// Stops a stream for a person. A running one's call is dropped before anything is waited for; where the log cannot
     /// take that now, the caller is refused and it is written as soon as it can.
     pub(super) async fn stop(&mut self, stream_id: &str, stop: Stop, asked_at: Instant) -> Result<StreamView, Refusal> {
-        self.find(stream_id).await?;
+        let is_of_future = is_of_future(self.find(stream_id).await?, &stop);
         let is_running = self.is_started_head(stream_id);
-        if is_running {
+        // What will be refused must not have stopped anything.
+        if is_running && !is_of_future {
             self.drop_call(asked_at);
         }
         if let Err(refusal) = self.try_stop(stream_id, &stop).await {
@@ -32,12 +33,19 @@ impl Owner {
         let stored = self.find(stream_id).await?;
         let status = stored.answer.as_ref().map(|answer| answer.status);
         let never_ran = stored.answer.as_ref().is_some_and(|answer| answer.started_at.is_none());
+        let is_of_future = is_of_future(stored, stop);
         match (stop, status) {
             (Stop::Interrupt { .. }, Some(StreamStatus::Queued)) => {
                 return Err(conflict("this answer has not begun, so it cannot be interrupted: cancel it instead"));
             }
             (Stop::Interrupt { .. }, _) if never_ran => {
                 return Err(conflict("this answer ended before it began, so there is nothing to interrupt"));
+            }
+            (Stop::Interrupt { .. }, _) if is_of_future => {
+                let latest = stored.answer.as_ref().map_or(1, |answer| answer.attempt);
+                let message =
+                    format!("`attempt` is 1 to {latest}, this answer's latest: leave it out to mean that one");
+                return Err(Refusal::new(Code::InvalidRequest, message));
             }
             (Stop::Cancel, Some(StreamStatus::Queued | StreamStatus::Active | StreamStatus::Paused))
             | (Stop::Interrupt { .. } | Stop::Fail { .. }, _) => {}
@@ -85,19 +93,22 @@ impl Owner {
         let mut said = Vec::new();
         let end = match stop {
             Stop::Interrupt { by, heard, attempt } => {
-                if stored.message.heard.is_some() {
+                let is_of_older = attempt.is_some_and(|attempt| attempt < answer.attempt);
+                let heard = if is_of_older { Some(0) } else { *heard };
+                let heard = heard.map(|heard| cut::within(&stored.message, heard));
+                // The first that says how far counts; before it, one more that does not changes nothing.
+                let is_interrupted = stored.message.status == MessageStatus::Interrupted;
+                if stored.message.heard.is_some() || (is_interrupted && heard.is_none()) {
                     return said;
                 }
-                let is_of_older = attempt.is_some_and(|attempt| attempt < answer.attempt);
-                let heard = cut::within(&stored.message, if is_of_older { Some(0) } else { *heard });
                 said.push(Said::from(RoomEvent::ArStreamInterrupt {
                     stream_id: stream_id.to_owned(),
                     user_id: by.clone(),
                     interrupted_at: Timestamp::now(),
                     attempt: attempt.map_or(answer.attempt, |attempt| attempt.min(answer.attempt)),
-                    heard: Some(heard),
+                    heard,
                 }));
-                ended(stored, Outcome::Interrupted, None, Some(heard))
+                ended(stored, Outcome::Interrupted, None, Some(heard.unwrap_or(cut::whole(&stored.message))))
             }
             Stop::Cancel => ended(stored, Outcome::Cancelled, None, None),
             Stop::Fail { code, message } => {
@@ -136,6 +147,12 @@ impl Owner {
     }
 }
 
+/// Whether an interrupt is of an attempt that the stream has not had.
+pub(super) fn is_of_future(stored: &StoredMessage, stop: &Stop) -> bool {
+    let latest = stored.answer.as_ref().map_or(0, |answer| answer.attempt);
+    matches!(stop, Stop::Interrupt { attempt: Some(attempt), .. } if *attempt == 0 || *attempt > latest)
+}
+
 /// The stream's terminal event; nothing for a person's message.
 pub(super) fn ended(
     stored: &StoredMessage,
@@ -153,6 +170,7 @@ pub(super) fn ended(
         usage: None,
         error,
         heard,
+        citations: Vec::new(),
     }))
 }
 

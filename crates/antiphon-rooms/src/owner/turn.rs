@@ -136,7 +136,7 @@ impl Owner {
         content: &str,
     ) -> Result<Ask, Refusal> {
         let room = self.state.room();
-        let is_marked = room.is_ar_conversation && agent.markers != MarkerSource::Off;
+        let is_marked = room.is_ar_conversation && !matches!(agent.markers, MarkerSource::Off);
         let vocabulary = is_marked.then(|| self.registry.vocabulary.clone());
         let held: Vec<&StoredMessage> = self
             .state

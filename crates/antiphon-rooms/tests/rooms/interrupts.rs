@@ -18,12 +18,12 @@ async fn an_interrupt_drops_the_call_and_keeps_what_was_heard() {
     assert_eq!(view.status, StreamStatus::Interrupted);
     assert!(call.is_dropped());
     let tail = short(&world.events(&room).await);
-    assert_eq!(tail[tail.len() - 2..], ["interrupt 1 4", "end Interrupted 1"]);
+    assert_eq!(tail[tail.len() - 2..], ["interrupt 1 3", "end Interrupted 1"]);
     let reply = world.reply(&room, &stream).await;
     // The fourth unit is half of the face: it counts as the place before it.
     assert_eq!((reply.content.as_str(), reply.text.as_str()), ("[emotion:happy]Hi ", "Hi "));
     assert_eq!((reply.status, reply.markers.len()), (MessageStatus::Interrupted, 1));
-    assert_eq!(reply.heard, heard(4));
+    assert_eq!(reply.heard, heard(3));
 
     // The first word counts.
     let events = world.events(&room).await.len();
@@ -47,6 +47,49 @@ async fn without_a_place_all_that_was_sent_was_heard_and_beyond_the_end_is_the_e
         let reply = world.reply(&room, &stream).await;
         assert_eq!((reply.text.as_str(), reply.heard), ("Hi there", heard(8)));
     }
+}
+
+#[tokio::test]
+async fn the_first_place_that_is_said_wins_over_stops_that_say_none() {
+    let mut world = World::new().await;
+    let room = world.room().await;
+    let (stream, call) = world.asked(&room, "hello").await;
+    call.say("[emotion:happy]Hi there");
+    world.until_text(&room, &stream, "[emotion:happy]Hi there").await;
+    let stop = async |world: &World, place| {
+        let before = world.events(&room).await.len();
+        world.rooms().interrupt(&world.who, &stream, place, None).await.unwrap();
+        let reply = world.reply(&room, &stream).await;
+        (short(&world.events(&room).await).split_off(before), reply.text, reply.heard)
+    };
+    let first = stop(&world, None).await;
+    assert_eq!(first.0, ["interrupt 1 -1", "end Interrupted 1"]);
+    assert_eq!((first.1.as_str(), first.2), ("Hi there", heard(8)));
+    assert_eq!(stop(&world, None).await, (vec![], "Hi there".into(), heard(8)), "nothing new was said");
+    world.restart().await;
+    assert_eq!(stop(&world, heard(5)).await, (vec!["interrupt 1 5".into()], "Hi th".into(), heard(5)));
+    world.restart().await;
+    assert_eq!(stop(&world, heard(2)).await, (vec![], "Hi th".into(), heard(5)), "the first one wins");
+    assert_eq!(stop(&world, None).await, (vec![], "Hi th".into(), heard(5)));
+    assert_eq!(world.status(&stream).await, StreamStatus::Interrupted);
+}
+
+#[tokio::test]
+async fn an_attempt_that_has_not_been_cannot_have_been_heard_and_stops_nothing() {
+    let mut world = World::new().await;
+    let room = world.room().await;
+    let (stream, call) = world.asked(&room, "hello").await;
+    call.say("one");
+    world.until_text(&room, &stream, "one").await;
+    for attempt in [0, 2, u32::MAX] {
+        let refused = world.rooms().interrupt(&world.who, &stream, heard(1), Some(attempt)).await.unwrap_err();
+        assert_eq!(refused.code, Code::InvalidRequest, "{refused:?}");
+    }
+    assert!(!call.is_dropped(), "the answer goes on");
+    call.say(" two");
+    call.complete();
+    assert_eq!(world.end_of(&room, &stream).await.0, Outcome::Completed);
+    world.rooms().interrupt(&world.who, &stream, heard(1), Some(1)).await.unwrap();
 }
 
 #[tokio::test]

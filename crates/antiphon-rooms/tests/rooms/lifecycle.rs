@@ -2,6 +2,7 @@
 
 use crate::world::{World, person, short, soon};
 use antiphon_ai::agent::Recovery;
+use antiphon_ai::provider::CallOutcome;
 use antiphon_core::limits::MAX_QUEUED_STREAMS;
 use antiphon_core::*;
 use std::time::Duration;
@@ -156,6 +157,43 @@ async fn a_retry_is_another_stream_for_the_same_message() {
     assert_eq!(world.rooms().retry(&world.who, &next).await.unwrap_err().code, Code::Conflict);
     let texts: Vec<String> = world.messages(&room).await.into_iter().map(|message| message.text).collect();
     assert_eq!(texts, ["hello", "half", "whole"]);
+}
+
+#[tokio::test]
+async fn what_the_model_thinks_and_cites_is_kept_on_the_message_and_never_spoken() {
+    let mut world = World::new().await;
+    let room = world.room().await;
+    let (stream, call) = world.asked(&room, "hello").await;
+    call.think("old thoughts");
+    call.cut();
+    let call = world.call().await;
+    assert_eq!(call.prompt.turns.len(), 1, "thoughts are not sent back");
+    call.think("Let me ");
+    call.think("see.");
+    call.say("Two [1].");
+    let citation = Citation { url: "https://example.org/sum".into(), title: Some("Sums".into()) };
+    call.complete_with(vec![citation.clone()]);
+    world.end_of(&room, &stream).await;
+    let reply = world.messages(&room).await.pop().unwrap();
+    assert_eq!((reply.text.as_str(), reply.reasoning.as_str()), ("Two [1].", "Let me see."));
+    assert_eq!(reply.citations, [citation]);
+}
+
+#[tokio::test]
+async fn a_declined_answer_keeps_its_text_and_is_not_asked_again() {
+    let mut world = World::new().await;
+    let room = world.room().await;
+    for (text, outcome) in [("Well, ", Outcome::Truncated), ("", Outcome::Failed)] {
+        let (stream, call) = world.asked(&room, "hello").await;
+        if !text.is_empty() {
+            call.say(text);
+        }
+        call.end(CallOutcome::Declined { message: "The model declined to answer.".into(), detail: String::new() });
+        assert_eq!(world.end_of(&room, &stream).await, (outcome, Some("declined".into())));
+        let reply = world.messages(&room).await.pop().unwrap();
+        assert_eq!(reply.text, text);
+        assert_eq!(reply.error.unwrap().message, "The model declined to answer.");
+    }
 }
 
 #[tokio::test]

@@ -71,6 +71,10 @@ async fn a_new_room_is_checked() {
     assert_eq!(code(NewRoom { agent_id: Some("nobody".into()), ..ar.clone() }).await, Code::AgentNotFound);
     let anna = NewRoom { agent_id: Some("anna".into()), ..ar };
     assert_eq!(code(NewRoom { name: Some("x".repeat(201)), ..anna.clone() }).await, Code::InvalidRequest);
+    for room_type in [None, Some(""), Some(" "), Some("ar-conversation"), Some(&*"x".repeat(65))] {
+        let regular = NewRoom { room_type: room_type.map(str::to_owned), ..NewRoom::default() };
+        assert_eq!(code(regular).await, Code::InvalidRequest, "{room_type:?}");
+    }
     let view = world.rooms().create(&world.who, anna).await.unwrap();
     assert_eq!((view.room.room_type.as_str(), view.position.number), ("ar-conversation", 1));
     let json = serde_json::to_value(&view).unwrap();

@@ -1,7 +1,7 @@
 //! A process with its log, records and model, that can crash and start again.
 
 use antiphon_ai::agent::{Agent, Agents, MarkerSource, OnDisconnect, Recovery};
-use antiphon_ai::provider::{CallEnd, CallOutcome, Piece, Prompt, Provider, ProviderFault, ProviderStatus};
+use antiphon_ai::provider::{CallEnd, CallOutcome, FaultKind, Piece, Prompt, Provider, ProviderStatus, WholeAnswer};
 use antiphon_core::*;
 use antiphon_rooms::{Accepted, NewRoom, Rooms, RoomsOptions};
 use antiphon_sql::Records;
@@ -88,12 +88,20 @@ impl Call {
         let _ = self.pieces.send(Piece::Text(text.into()));
     }
 
+    pub fn think(&self, text: &str) {
+        let _ = self.pieces.send(Piece::Reasoning(text.into()));
+    }
+
     pub fn wait_in_line(&self, place: usize) {
         let _ = self.pieces.send(Piece::Waiting { place });
     }
 
     pub fn end(&self, outcome: CallOutcome) {
-        let _ = self.pieces.send(Piece::End(CallEnd { outcome, finish_reason: Some("stop".into()), usage: None }));
+        let _ = self.pieces.send(Piece::End(CallEnd { finish_reason: Some("stop".into()), ..CallEnd::new(outcome) }));
+    }
+
+    pub fn complete_with(&self, citations: Vec<Citation>) {
+        let _ = self.pieces.send(Piece::End(CallEnd { citations, ..CallEnd::new(CallOutcome::Complete) }));
     }
 
     pub fn complete(&self) {
@@ -105,8 +113,8 @@ impl Call {
     }
 
     pub fn fail(&self, retryable: bool) {
-        let (code, message, detail) = ("provider_error", "the model is busy".to_owned(), String::new());
-        self.end(CallOutcome::Failed(ProviderFault { code, message, detail, retryable, retry_after: None }));
+        let kind = if retryable { FaultKind::Error } else { FaultKind::Unusable };
+        self.end(CallOutcome::Failed(kind.fault("").saying("the model is busy")));
     }
 
     pub fn is_dropped(&self) -> bool {
@@ -136,20 +144,20 @@ impl Provider for Model {
         futures::stream::unfold(receiver, next).boxed()
     }
 
-    async fn whole(&self, prompt: Prompt) -> (String, CallEnd) {
+    async fn whole(&self, prompt: Prompt) -> WholeAnswer {
         let (mut stream, mut text) = (self.stream(prompt), String::new());
         while let Some(piece) = stream.next().await {
             match piece {
                 Piece::Text(piece) => text.push_str(&piece),
-                Piece::End(end) => return (text, end),
-                Piece::Waiting { .. } => {}
+                Piece::End(end) => return WholeAnswer { text, reasoning: String::new(), end },
+                Piece::Reasoning(_) | Piece::Waiting { .. } => {}
             }
         }
-        let outcome = CallOutcome::Truncated { detail: String::new() };
-        (text, CallEnd { outcome, finish_reason: None, usage: None })
+        let end = CallEnd::new(CallOutcome::Truncated { detail: String::new() });
+        WholeAnswer { text, reasoning: String::new(), end }
     }
 
-    fn can_continue(&self) -> bool {
+    fn can_continue(&self, _model: &str) -> bool {
         self.can_continue.load(Ordering::Relaxed)
     }
 
@@ -385,6 +393,7 @@ fn short_one(event: &RoomEvent) -> String {
         RoomEvent::ArStreamChunk { attempt, chunk, chunk_index, is_final, .. } => {
             format!("{attempt}.{chunk_index}{} {chunk}", if *is_final { "!" } else { "" })
         }
+        RoomEvent::ArStreamReasoning { attempt, text, .. } => format!("{attempt} thinks {text}"),
         RoomEvent::ArStreamReset { attempt, .. } => format!("reset {attempt}"),
         RoomEvent::ArStreamAttempt { attempt, policy, .. } => format!("attempt {attempt} {policy}"),
         RoomEvent::ArStreamPause { by, .. } => format!("pause {by}"),

@@ -3,8 +3,9 @@
 use super::error::closest;
 use super::sections::names;
 use super::{AgentSection, ConfigError, Engine, MarkerSetting, ProviderKind, ProviderSection, Settings};
-use antiphon_core::limits::{MAX_ATTEMPTS, MAX_STREAM_AGE};
+use antiphon_core::limits::{MAX_ATTEMPTS, MAX_STREAM_AGE, MAX_TRUSTED_PROXIES};
 use antiphon_core::{AR_ROOM, ChannelName, Pattern, ROOM};
+use antiphon_transport::proxy::TrustedProxies;
 use std::net::{SocketAddr, ToSocketAddrs};
 
 /// Duties that a process of this version has together.
@@ -64,17 +65,24 @@ impl Settings {
         self.listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next()).ok_or_else(wrong)
     }
 
-    fn check_agent(&self, id: &str, agent: &AgentSection, problems: &mut Vec<String>) {
-        if !self.providers.contains_key(&agent.provider) {
-            let mut problem = format!("agents.{id}.provider: there is no provider `{}`", agent.provider);
-            match closest(&agent.provider, self.providers.keys().map(String::as_str)) {
-                Some(close) => problem.push_str(&format!("; did you mean `{close}`?")),
-                None => problem.push_str(&format!("; [providers] has {}", names(&self.providers))),
-            }
-            problems.push(problem);
+    /// Whose word on a client's address is taken.
+    pub fn trusted_proxies(&self) -> Result<TrustedProxies, ConfigError> {
+        let proxies = &self.server.trusted_proxies;
+        if proxies.len() > MAX_TRUSTED_PROXIES {
+            return Err(ConfigError::new(format!("server.trusted_proxies: at most {MAX_TRUSTED_PROXIES} entries")));
         }
-        if agent.markers == MarkerSetting::Sentiment {
-            problems.push(format!("agents.{id}.markers: `sentiment` is not in this version; use prompt or off"));
+        TrustedProxies::parse(proxies.iter().map(String::as_str))
+            .map_err(|problem| ConfigError::new(format!("server.trusted_proxies: {problem}")))
+    }
+
+    fn check_agent(&self, id: &str, agent: &AgentSection, problems: &mut Vec<String>) {
+        self.check_provider(&format!("agents.{id}.provider"), &agent.provider, problems);
+        if agent.markers == MarkerSetting::Model {
+            if let Some(provider) = &agent.marker_provider {
+                self.check_provider(&format!("agents.{id}.marker_provider"), provider, problems);
+            }
+        } else if agent.marker_provider.is_some() || agent.marker_model.is_some() {
+            problems.push(format!("agents.{id}: marker_provider and marker_model are for markers = \"model\" only"));
         }
         if agent.max_attempts == 0 || agent.max_attempts > MAX_ATTEMPTS {
             problems.push(format!("agents.{id}.max_attempts: it is 1 to {MAX_ATTEMPTS}, not {}", agent.max_attempts));
@@ -89,6 +97,18 @@ impl Settings {
         if agent.model.is_empty() && !has_own_model {
             problems.push(format!("agents.{id}.model is missing: the provider's name for the model"));
         }
+    }
+
+    fn check_provider(&self, setting: &str, provider: &str, problems: &mut Vec<String>) {
+        if self.providers.contains_key(provider) {
+            return;
+        }
+        let mut problem = format!("{setting}: there is no provider `{provider}`");
+        match closest(provider, self.providers.keys().map(String::as_str)) {
+            Some(close) => problem.push_str(&format!("; did you mean `{close}`?")),
+            None => problem.push_str(&format!("; [providers] has {}", names(&self.providers))),
+        }
+        problems.push(problem);
     }
 
     fn check_auth(&self, problems: &mut Vec<String>) {
@@ -140,6 +160,9 @@ impl Settings {
         if self.server.heartbeat_seconds == 0 || self.server.heartbeat_seconds > MAX_HEARTBEAT_SECONDS {
             problems.push(format!("server.heartbeat_seconds: it is 1 to {MAX_HEARTBEAT_SECONDS}"));
         }
+        if let Err(problem) = self.trusted_proxies() {
+            problems.push(problem.to_string());
+        }
         for origin in &self.server.cors_origins {
             let is_origin = origin == "*"
                 || ["http://", "https://"].iter().any(|scheme| {
@@ -155,39 +178,24 @@ impl Settings {
 }
 
 fn check_provider(name: &str, provider: &ProviderSection, problems: &mut Vec<String>) {
-    let kind = match provider.kind {
-        ProviderKind::Openai => {
-            if provider.base_url.is_none() {
-                problems.push(format!(
-                    "providers.{name}.base_url is missing: what the provider's SDK takes, such as https://api.openai.com/v1"
-                ));
-            }
-            return refuse_keys(name, "openai", [("file", provider.file.is_some())], problems);
+    if let Some(kind) = provider.kind.remote() {
+        if provider.base_url.is_none() && kind.default_url().is_none() {
+            problems.push(format!(
+                "providers.{name}.base_url is missing: what the provider's SDK takes, such as {}",
+                kind.public_url()
+            ));
         }
-        ProviderKind::Local => {
-            if provider.file.is_none() {
-                problems.push(format!("providers.{name}.file is missing: the model's GGUF file"));
-            }
-            let unused = [("base_url", provider.base_url.is_some()), ("api_key", provider.api_key.is_some())];
-            return refuse_keys(name, "local", unused, problems);
-        }
-        ProviderKind::Script => {
-            let unused = [
-                ("base_url", provider.base_url.is_some()),
-                ("api_key", provider.api_key.is_some()),
-                ("file", provider.file.is_some()),
-            ];
-            return refuse_keys(name, "script", unused, problems);
-        }
-        ProviderKind::Anthropic => "anthropic",
-        ProviderKind::Gemini => "gemini",
-        ProviderKind::Ollama => "ollama",
-        ProviderKind::Perplexity => "perplexity",
-    };
-    problems.push(format!(
-        "providers.{name}.kind: `{kind}` is not in this version; use openai (which many servers speak, Ollama and \
-         Perplexity too), local or script"
-    ));
+        return refuse_keys(name, kind.name(), [("file", provider.file.is_some())], problems);
+    }
+    let unused = [("base_url", provider.base_url.is_some()), ("api_key", provider.api_key.is_some())];
+    if provider.kind == ProviderKind::Script {
+        refuse_keys(name, "script", [("file", provider.file.is_some())], problems);
+        return refuse_keys(name, "script", unused, problems);
+    }
+    if provider.file.is_none() {
+        problems.push(format!("providers.{name}.file is missing: the model's GGUF file"));
+    }
+    refuse_keys(name, "local", unused, problems);
 }
 
 /// A key that means nothing for a kind would be silently without effect.

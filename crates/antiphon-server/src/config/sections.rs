@@ -2,6 +2,7 @@
 
 use super::Secret;
 use antiphon_ai::agent::{OnDisconnect, Recovery};
+use antiphon_ai::connect::RemoteKind;
 use antiphon_transport::limiter::LimiterOptions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,6 +46,20 @@ pub struct ProviderSection {
     pub file: Option<PathBuf>,
 }
 
+impl ProviderKind {
+    /// The kind as it is called over HTTP; none for those in this process.
+    pub fn remote(self) -> Option<RemoteKind> {
+        match self {
+            Self::Openai => Some(RemoteKind::Openai),
+            Self::Anthropic => Some(RemoteKind::Anthropic),
+            Self::Gemini => Some(RemoteKind::Gemini),
+            Self::Ollama => Some(RemoteKind::Ollama),
+            Self::Perplexity => Some(RemoteKind::Perplexity),
+            Self::Local | Self::Script => None,
+        }
+    }
+}
+
 /// Where an agent's markers come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -53,6 +68,8 @@ pub enum MarkerSetting {
     Prompt,
     /// They are added from the answer's sentiment.
     Sentiment,
+    /// A second model is asked for them, sentence by sentence.
+    Model,
     /// None.
     Off,
 }
@@ -75,6 +92,12 @@ pub struct AgentSection {
     /// Where markers come from.
     #[serde(default = "prompt")]
     pub markers: MarkerSetting,
+    /// For `markers = "model"`: who places them, a name of `[providers]`; the agent's own where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker_provider: Option<String>,
+    /// For `markers = "model"`: that provider's name for the model; the agent's own where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker_model: Option<String>,
     /// What is done when an answer breaks.
     #[serde(default = "restart")]
     pub recovery: Recovery,
@@ -296,11 +319,14 @@ pub struct ServerSection {
     pub heartbeat_seconds: u64,
     /// Pages that may call, such as `https://app.example`; `*` = any.
     pub cors_origins: Vec<String>,
+    /// Addresses and ranges of the proxies before the server, such as `10.0.0.0/8`: their `X-Forwarded-For` or `Forwarded`
+    /// says whose address the limits count.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for ServerSection {
     fn default() -> Self {
-        Self { drain_seconds: 10, heartbeat_seconds: 30, cors_origins: Vec::new() }
+        Self { drain_seconds: 10, heartbeat_seconds: 30, cors_origins: Vec::new(), trusted_proxies: Vec::new() }
     }
 }
 

@@ -116,7 +116,8 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         ("[limits]\n\nmesages_per_minute = 1".to_owned(), &["line 3", "`limits.mesages_per_minute`", "`messages_per_minute`?"][..]),
         ("limit = 1".into(), &["line 1", "`limit`", "`limits`?"]),
         (agent("modle = \"x\""), &["line 5", "agents.a.modle", "`model`?"]),
-        (agent("markers = \"sentiment\""), &["agents.a.markers", "not in this version"]),
+        (agent("marker_model = \"m\""), &["agents.a", "marker_model", "markers = \"model\""]),
+        (agent("markers = \"model\"\nmarker_provider = \"z\""), &["agents.a.marker_provider", "no provider `z`"]),
         (agent("markers = \"promt\""), &["line 5", "agents.a.markers", "`prompt`?"]),
         (agent("max_attempts = 0"), &["max_attempts", "1 to"]),
         (agent("max_attempts = \"three\""), &["line 5", "agents.a.max_attempts"]),
@@ -124,7 +125,8 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         (agent("").replace("provider = \"s\"", "provider = \"z\""), &["agents.a.provider", "no provider `z`", "has s"]),
         ("[providers.main]\nkind = \"openai\"\nbase_url = \"http://a/v1\"\n[agents.a]\nprovider = \"mian\"\nmodel = \"m\"".into(),
             &["did you mean `main`?"]),
-        ("[providers.m]\nkind = \"anthropic\"".into(), &["providers.m.kind", "not in this version"]),
+        ("[providers.m]\nkind = \"anthropic\"\nfile = \"x\"".into(), &["providers.m.file", "kind `anthropic` has none"]),
+        ("[providers.m]\nkind = \"openai\"".into(), &["providers.m.base_url is missing", "https://api.openai.com/v1"]),
         ("[providers.m]\nkind = \"opneai\"".into(), &["line 2", "`openai`?"]),
         ("[providers.m]\nkind = \"openai\"".into(), &["base_url is missing"]),
         ("[providers.m]\nkind = \"script\"\nfile = \"x\"".into(), &["providers.m.file"]),
@@ -134,6 +136,7 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         ("[namespaces.m]\nkeep = { age = \"soon\" }".into(), &["line 2", "namespaces.m.keep.age"]),
         ("[namespaces.m]\nkeep = { bytes = \"64 apples\" }".into(), &["namespaces.m.keep.bytes"]),
         ("[namespaces.ar-room]\nkeep = { age = \"10m\" }".into(), &["namespaces.ar-room.keep.age"]),
+        ("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]".into(), &["trusted_proxies", "10.0.0.0/8"]),
         ("[server]\ncors_origins = [\"app.example\"]".into(), &["cors_origins", "https://app.example"]),
         ("listen = \"8787\"".into(), &["listen", "127.0.0.1:8787"]),
         ("roles = [\"relay\"]".into(), &["roles", "not in this version"]),
@@ -171,4 +174,18 @@ fn a_secret_is_found_where_it_is_said_to_be() {
     assert!(said.contains("auth.jwt_secret") && said.contains("ANTIPHON_NO_SUCH_VARIABLE"), "{said}");
     assert!(Secret::File("/no/such/file".into()).reveal("a").is_err());
     assert!(Secret::Text(" ".into()).reveal("a").is_err());
+}
+
+#[test]
+fn the_examples_in_the_docs_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples/providers");
+    let mut kinds = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let settings = Settings::load(Some(&path), std::iter::empty(), &Flags::default());
+        let settings = settings.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(!settings.agents.is_empty(), "{}", path.display());
+        kinds.extend(settings.providers.values().map(|provider| format!("{:?}", provider.kind)));
+    }
+    assert_eq!(kinds.len(), 7, "one of each kind: {kinds:?}");
 }

@@ -2,6 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod conversation;
+mod crashing;
 mod interrupting;
+mod leaving;
+mod operations;
+mod positions;
 mod queueing;
+mod regular;
 mod world;

@@ -6,6 +6,7 @@ use antiphon_testkit::upstream::{Reply, Upstream};
 use serde_json::{Value, json};
 
 pub const SECRET: &str = "a-secret-for-tests-0123456789012345";
+const KEY: &str = "a-key-for-tests-0123456789";
 
 /// No limits on rates: a test that is about them sets its own.
 pub const NO_LIMITS: &str = "[limits]\nmessages_per_minute = 0\nrequests_per_minute = 0\nconnections_per_user = 0\n\
@@ -19,6 +20,8 @@ pub struct World {
     pub upstream: Upstream,
     /// The user `ann`.
     pub ann: Api,
+    /// A back end that may read and publish everything.
+    pub worker: Api,
 }
 
 impl World {
@@ -36,13 +39,20 @@ impl World {
             &[],
         );
         let ann = Api::new(&server.url(), Credential::Token(mint(SECRET, "ann", 3_600)));
-        Self { server, upstream, ann }
+        let worker = ann.with(Credential::Key(KEY.to_owned()));
+        Self { server, upstream, ann, worker }
+    }
+
+    /// Another user.
+    pub fn user(&self, name: &str) -> Api {
+        self.ann.with(Credential::Token(mint(SECRET, name, 3_600)))
     }
 }
 
 fn config(base_url: &str, max_attempts: u32) -> String {
     let mut config = format!(
-        "[auth]\njwt_secret = \"{SECRET}\"\n[providers.main]\nkind = \"openai\"\nbase_url = \"{base_url}\"\napi_key = \"sk-never-to-be-seen\"\n"
+        "[auth]\njwt_secret = \"{SECRET}\"\n\
+         api_keys = [{{ name = \"worker\", key = \"{KEY}\", publish = [\"*\"], read = [\"*\"] }}]\n[providers.main]\nkind = \"openai\"\nbase_url = \"{base_url}\"\napi_key = \"sk-never-to-be-seen\"\n"
     );
     for policy in POLICIES {
         config += &format!(

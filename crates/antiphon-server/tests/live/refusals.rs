@@ -92,6 +92,13 @@ async fn a_connection_that_may_not_be_is_told_why_and_closed() {
         (own.clone(), &[("authorization", &*good)], "room_not_found", 1008),
         (at("nonsense"), &key, "position_invalid", 4010),
         (at(&foreign), &key, "position_foreign", 4010),
+        (at("%ff"), &key, "position_invalid", 4010),
+        (at("start&position=start"), &key, "position_invalid", 4010),
+        ("/ws?position=a&position=b".to_owned(), &key, "position_invalid", 4010),
+        ("/ws?position=a&position=b".to_owned(), &[], "unauthorized", 1008),
+        ("/ws?resume=a&resume=a".to_owned(), &key, "invalid_request", 1008),
+        ("/ws/ar-rooms/%ff".to_owned(), &key, "room_not_found", 1008),
+        ("/ws/ar-rooms/%ff".to_owned(), &[], "unauthorized", 1008),
     ];
     for (path, headers, code, close) in cases {
         let socket = connect(&server, &path, headers).await;
@@ -108,12 +115,27 @@ async fn a_bad_message_gets_its_error_and_the_socket_stays() {
     upstream.respond_with(|_| Reply::openai_paced(40, 20.0));
     let server = Server::start(Some(&upstream), "[channels]\nrequire_declared = true\n[namespaces.jobs]\n");
     let room = server.new_room().await;
+    let other = server.new_room().await;
     let bystander = Follower::start(&server.address, "ar-room", &room, Transport::WebSocket);
     let path = format!("/api/ar-rooms/{room}/messages");
-    assert_eq!(server.post(&path, &json!({ "content": "go" })).await.unwrap().0, 202);
-    let mut socket = connect(&server, "/ws", &[("x-api-key", KEY)]).await;
-    until(&mut socket, "connected").await;
+    let accepted = server.post(&path, &json!({ "content": "go" })).await.unwrap().1;
+    let stream = accepted["streamId"].as_str().unwrap();
+    let own = format!("/ws/ar-rooms/{room}");
+    let mut socket = connect(&server, &own, &[("x-api-key", KEY)]).await;
+    until(&mut socket, "caught-up").await;
+    let join = |more: &str| format!(r#"{{"type":"join-ar-room","roomId":"{room}",{more}}}"#);
+    let interrupt = |more: &str| format!(r#"{{"type":"interrupt-stream","streamId":"{stream}",{more}}}"#);
     let cases = [
+        // Of the room that is joined already.
+        (&*join(r#""position":"x""#), "position_invalid"),
+        (&*join(r#""agentId":"nobody""#), "invalid_request"),
+        (&*join(r#""position":["start"]"#), "invalid_request"),
+        (&*interrupt(&format!(r#""roomId":"{other}""#)), "stream_not_found"),
+        (&*interrupt(r#""roomId":"room-0""#), "stream_not_found"),
+        (&*interrupt(r#""attempt":2"#), "invalid_request"),
+        (&*interrupt(r#""attempt":-1"#), "invalid_request"),
+        (&*interrupt(r#""heard":[3]"#), "invalid_request"),
+        (r#"{"type":"subscribe","channel":["jobs","1"]}"#, "invalid_request"),
         ("{", "invalid_json"),
         ("[]", "invalid_request"),
         (r#"{"type":"dance"}"#, "invalid_request"),
@@ -130,8 +152,14 @@ async fn a_bad_message_gets_its_error_and_the_socket_stays() {
         socket.send(Message::text(text)).await.unwrap();
         let error = until(&mut socket, "error").await;
         assert_eq!(error["code"], code, "{text}: {error}");
-        let names_a_channel = text.contains("join") || text.contains("subscribe") && !text.contains("a b");
+        let is_of_channel = text.contains("join") || text.contains("subscribe");
+        let names_a_channel = is_of_channel && !text.contains("a b") && !text.contains(":[");
         assert_eq!(error["channel"].is_object(), names_a_channel, "{error}");
+        assert!(!error["message"].as_str().unwrap().contains("struct"), "{error}");
+    }
+    for again in [r#""requestId":8"#, r#""requestId":9,"agentId":"anna","position":"start""#] {
+        socket.send(Message::text(join(again))).await.unwrap();
+        assert!(again.contains(&until(&mut socket, "ok").await["requestId"].to_string()), "joined already: it goes on");
     }
     socket.send(Message::binary(vec![1, 2, 3])).await.unwrap();
     assert_eq!(until(&mut socket, "error").await["code"], "invalid_request");
@@ -188,6 +216,8 @@ async fn positions_and_tickets_are_judged_alike_over_sse() {
     assert_eq!(status(&server, "position=x").await, (400, "position_invalid".into()));
     assert_eq!(status(&server, &format!("position={foreign}")).await, (409, "position_foreign".into()));
     assert_eq!(status(&server, "until=noon").await, (422, "invalid_request".into()));
+    assert_eq!(status(&server, "named=maybe").await, (422, "invalid_request".into()));
+    assert_eq!(status(&server, "position=start&position=start").await, (400, "position_invalid".into()));
     let (code, ticket) = server.post("/api/tickets", &json!({})).await.unwrap();
     assert_eq!(code, 201, "{ticket}");
     let url = |query: &str| format!("http://{}/api/channels/jobs/a/events?until=end&{query}", server.address);
@@ -198,6 +228,12 @@ async fn positions_and_tickets_are_judged_alike_over_sse() {
     assert_eq!(second.status(), 200);
     let second = second.text().await.unwrap();
     assert!(second.contains("\"type\":\"refused\"") && second.contains("unauthorized"), "{second}");
+    let (_, ticket) = server.post("/api/tickets", &json!({})).await.unwrap();
+    let twice = url(&format!("ticket={}&position=start&position=start", ticket["ticket"].as_str().unwrap()));
+    let refused = reqwest::get(&twice).await.unwrap();
+    assert_eq!(refused.status(), 200, "readable in a browser");
+    let refused = refused.text().await.unwrap();
+    assert!(refused.contains("\"refused\"") && refused.contains("position_invalid"), "{refused}");
 }
 
 async fn status(server: &Server, query: &str) -> (u16, String) {

@@ -10,6 +10,7 @@ use super::{space, unavailable};
 use crate::edge::Edge;
 use antiphon_core::limits::{GROUP_COMMIT_APPENDS, GROUP_COMMIT_BYTES, MAX_EVENT_IDS};
 use antiphon_core::{ChannelName, Event, LogError, Position, Record, Timestamp};
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -70,7 +71,7 @@ struct Group<'a> {
     records: Vec<Record>,
     touched: Vec<Arc<Channel>>,
     /// Event ids of this group, which the store does not have yet.
-    event_ids: HashMap<(u64, String), Edge>,
+    event_ids: HashMap<(u64, String), (Edge, Bytes)>,
     logged_millis: u64,
 }
 
@@ -181,6 +182,7 @@ impl Committer {
         let channel = self.shared.channel(store, name)?;
         let mut tail = channel.tail.lock();
         let known = self.known_event_ids(store, &channel, &mut tail, &events)?;
+        check_repeats(store, group, name, channel.id(), &known, &events)?;
         if !tail.is_touched {
             tail.is_touched = true;
             group.touched.push(channel.clone());
@@ -199,7 +201,8 @@ impl Committer {
         for (index, event) in events.into_iter().enumerate() {
             let event_id = event.event_id.as_deref();
             let had = event_id.and_then(|event_id| {
-                known.get(index).copied().flatten().or_else(|| group.event_ids.get(&(id, event_id.to_owned())).copied())
+                let of_group = || group.event_ids.get(&(id, event_id.to_owned())).map(|(edge, _)| *edge);
+                known.get(index).copied().flatten().or_else(of_group)
             });
             if let Some(had) = had {
                 positions.push(channel.origin.position(&had));
@@ -217,6 +220,7 @@ impl Committer {
             encode_record(&mut self.scratch, &header, &event.json);
             group.batch.put_record(id, edge.number, &self.scratch);
             if let Some(event_id) = event.event_id {
+                group.event_ids.insert((id, event_id.clone()), (edge, event.json.clone()));
                 remember_event_id(store, group, &mut tail, id, event_id, edge);
             }
             let position = channel.origin.position(&edge);
@@ -365,7 +369,37 @@ fn remember_event_id(store: &Store, group: &mut Group<'_>, tail: &mut Tail, id: 
             group.batch.remove_event_id(id, &oldest_id, oldest);
         }
     }
-    group.event_ids.insert((id, event_id), edge);
+}
+
+/// Refuses events whose id another event of the channel has, be it stored, of this group or of the same array.
+fn check_repeats(
+    store: &Store,
+    group: &Group<'_>,
+    name: &ChannelName,
+    channel: Option<u64>,
+    known: &[Option<Edge>],
+    events: &[Event],
+) -> Result<(), LogError> {
+    let mut of_array: HashMap<&str, &Bytes> = HashMap::new();
+    for (index, event) in events.iter().enumerate() {
+        let Some(event_id) = event.event_id.as_deref() else { continue };
+        let mut is_other = of_array.get(event_id).is_some_and(|first| !event.repeats(first));
+        if let Some(id) = channel {
+            if let Some(edge) = known.get(index).copied().flatten() {
+                store.scan(name, id, (edge.number, edge.number), |_, json| {
+                    is_other |= !event.repeats(json);
+                    false
+                })?;
+            } else if let Some((_, json)) = group.event_ids.get(&(id, event_id.to_owned())) {
+                is_other |= !event.repeats(json);
+            }
+        }
+        if is_other {
+            return Err(LogError::Taken { event_id: event_id.to_owned() });
+        }
+        of_array.entry(event_id).or_insert(&event.json);
+    }
+    Ok(())
 }
 
 /// Removes the events of a refused group, which the store may have written nevertheless.

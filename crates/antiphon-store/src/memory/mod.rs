@@ -10,8 +10,12 @@ use antiphon_core::{
 };
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use window::Window;
+
+/// From the Unix epoch to 2025-01-01T00:00:00Z.
+const YEAR_2025: Duration = Duration::from_secs(1_735_689_600);
 
 /// The log in memory. Every start is another log: its positions are foreign to the next one.
 ///
@@ -19,7 +23,7 @@ use window::Window;
 pub struct MemoryLog {
     namespaces: NamespaceTable,
     incarnation: u32,
-    /// Tells apart two logs that were started within a second.
+    /// Tells apart two logs that were started at nearly the same time.
     epoch: u32,
     on_commit: OnCommit,
     /// Held from an append to the end of its `on_commit`, so that the log's order is the order of the calls. Readers do
@@ -43,7 +47,7 @@ impl MemoryLog {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             namespaces,
-            incarnation: u32::try_from(started.as_secs()).unwrap_or(u32::MAX),
+            incarnation: incarnation(started),
             epoch: started.subsec_nanos().max(1),
             on_commit,
             order: Mutex::new(()),
@@ -76,8 +80,19 @@ impl MemoryLog {
     }
 
     fn window(&self, channel: &ChannelName) -> Window {
-        Window::new(Origin::new(channel, self.incarnation), self.namespaces.settings(channel.namespace()).keep)
+        let origin = Origin::new(channel, self.incarnation);
+        Window::new(origin, self.epoch, self.namespaces.settings(channel.namespace()).keep)
     }
+}
+
+/// Quarters of a second since the year 2025: grows from start to start, and lasts a thousand million seconds. Two logs of
+/// one process never have the same.
+fn incarnation(started: Duration) -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let quarters = started.saturating_sub(YEAR_2025).as_millis() / 250;
+    let now = u32::try_from(quarters).unwrap_or(u32::MAX);
+    let next = |last: u32| now.max(last.saturating_add(1));
+    LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last))).map_or(now, next)
 }
 
 impl Windows {
@@ -86,10 +101,10 @@ impl Windows {
         &mut self,
         channel: &ChannelName,
         events: Vec<Event>,
-        epoch: u32,
         window: impl FnOnce() -> Window,
-    ) -> (Vec<Position>, Vec<Record>) {
+    ) -> Result<(Vec<Position>, Vec<Record>), LogError> {
         let Self { by_channel, oldest, bytes, appends } = self;
+        check_repeats(by_channel.get(channel), &events)?;
         *appends += 1;
         let window = by_channel.entry(channel.clone()).or_insert_with(window);
         *bytes -= window.bytes();
@@ -103,7 +118,7 @@ impl Windows {
             }
             let Event { kind, json, event_id, provider_at } = event;
             let index = u16::try_from(index).unwrap_or(u16::MAX);
-            let (edge, position) = window.next(epoch, *appends, index, json.len());
+            let (edge, position) = window.next(*appends, index, json.len());
             let record = Record { channel: channel.clone(), position, kind, json, provider_at, logged_at };
             positions.push(position);
             records.push(record.clone());
@@ -113,7 +128,7 @@ impl Windows {
         }
         window.enforce(now_millis);
         *bytes += window.bytes();
-        (positions, records)
+        Ok((positions, records))
     }
 
     /// Drops the oldest events of all until the bounds over all channels hold.
@@ -139,6 +154,22 @@ impl Windows {
     }
 }
 
+/// Refuses events whose id another event of the channel, or of the same array, has.
+fn check_repeats(window: Option<&Window>, events: &[Event]) -> Result<(), LogError> {
+    let mut of_array: HashMap<&str, &[u8]> = HashMap::new();
+    for event in events {
+        let Some(event_id) = event.event_id.as_deref() else { continue };
+        let kept = window.and_then(|window| window.event_of(event_id)).map(|record| record.json.as_ref());
+        if let Some(first) = kept.or_else(|| of_array.get(event_id).copied())
+            && !event.repeats(first)
+        {
+            return Err(LogError::Taken { event_id: event_id.to_owned() });
+        }
+        of_array.entry(event_id).or_insert(&event.json);
+    }
+    Ok(())
+}
+
 #[async_trait::async_trait]
 impl Log for MemoryLog {
     async fn append(&self, channel: &ChannelName, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
@@ -146,7 +177,7 @@ impl Log for MemoryLog {
         let _order = self.order.lock();
         let (positions, records) = {
             let mut windows = self.windows.lock();
-            let appended = windows.append(channel, events, self.epoch, || self.window(channel));
+            let appended = windows.append(channel, events, || self.window(channel))?;
             windows.shrink();
             appended
         };
@@ -207,6 +238,22 @@ mod tests {
         assert_eq!((bounds.start.number, bounds.end.number), (2, 2));
         assert!(log.bounds(&second).await.unwrap().start.number >= 1);
         assert!(log.windows.lock().oldest.len() <= MEMORY_LOG_BYTES / large + 1);
+    }
+
+    #[tokio::test]
+    async fn two_logs_started_at_once_are_foreign_to_each_other() {
+        let channel = ChannelName::parse("jobs:first").unwrap();
+        let start = || MemoryLog::new(NamespaceTable::default(), Arc::new(|_| {}));
+        let (one, other) = (start(), start());
+        let limit = ReadLimit { events: 1, bytes: 1 };
+        let before = one.bounds(&channel).await.unwrap().end;
+        let after = one.append(&channel, vec![event(1)]).await.unwrap()[0];
+        for position in [before, after] {
+            assert_eq!(other.read(&channel, ReadFrom::After(position), limit).await.unwrap_err(), LogError::Foreign);
+        }
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let next = incarnation(started + Duration::from_millis(250));
+        assert!(next > other.incarnation && other.incarnation > one.incarnation, "it grows");
     }
 
     #[tokio::test]

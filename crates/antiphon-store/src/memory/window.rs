@@ -16,6 +16,8 @@ struct Kept {
 /// The kept events of one channel.
 pub struct Window {
     origin: Origin,
+    /// That of every event here.
+    epoch: u32,
     extent: Extent,
     keep: Retention,
     events: VecDeque<Kept>,
@@ -26,9 +28,10 @@ pub struct Window {
 
 impl Window {
     /// Of a channel without events.
-    pub fn new(origin: Origin, keep: Retention) -> Self {
+    pub fn new(origin: Origin, epoch: u32, keep: Retention) -> Self {
         Self {
             origin,
+            epoch,
             extent: Extent::default(),
             keep,
             events: VecDeque::new(),
@@ -52,9 +55,17 @@ impl Window {
         self.event_ids.get(event_id).map(|edge| self.origin.position(edge))
     }
 
+    /// The event that has this event id.
+    pub fn event_of(&self, event_id: &str) -> Option<&Record> {
+        let edge = self.event_ids.get(event_id)?;
+        let kept = self.events.get(self.offset(edge.number).checked_sub(1)?)?;
+        Some(&kept.record)
+    }
+
     /// Where the next event will stand.
-    pub fn next(&self, epoch: u32, address: u64, index: u16, bytes: usize) -> (Edge, Position) {
+    pub fn next(&self, address: u64, index: u16, bytes: usize) -> (Edge, Position) {
         let end = &self.extent.end;
+        let epoch = self.epoch;
         let edge = Edge { number: end.number + 1, epoch, address, index, total_bytes: end.total_bytes + bytes as u64 };
         (edge, self.origin.position(&edge))
     }
@@ -134,6 +145,10 @@ impl Window {
     }
 
     fn check(&self, position: &Position) -> Result<(), LogError> {
+        // One start has one epoch; a place before the first event has none.
+        if position.number > 0 && position.epoch != self.epoch {
+            return Err(LogError::Foreign);
+        }
         if self.origin.check(position, &self.extent)? == Check::IfEventMatches {
             let event = self.offset(position.number).checked_sub(1).and_then(|at| self.events.get(at));
             if event.is_none_or(|event| event.record.position != *position) {

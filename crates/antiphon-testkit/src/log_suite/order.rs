@@ -134,7 +134,8 @@ pub(super) async fn commits_are_told_in_the_order_of_the_log(bench: Bench) {
         let committed = engine.committed.clone();
         tokio::spawn(async move {
             for count in 0..20 {
-                let event = event_with_id(&format!("{number}.{count}"), &format!("{}", (number + count) % 40));
+                let name = format!("{}", (number + count) % 40);
+                let event = event_with_id(&name, &name);
                 let position = log.append(&channel, vec![event]).await.unwrap()[0];
                 let told = committed.lock().iter().any(|record| record.position == position);
                 assert!(told, "an event is handed on before it is acknowledged");

@@ -60,14 +60,14 @@ pub(super) async fn event_ids_are_not_appended_twice(bench: Bench) {
     let array = vec![
         event_with_id("one", "1"),
         event_with_id("two", "2"),
-        event_with_id("one again", "1"),
+        event_with_id("one", "1"),
         event_with_id("three", "3"),
     ];
     let first = engine.log.append(&channel, array.clone()).await.unwrap();
     assert_eq!(first.iter().map(|position| position.number).collect::<Vec<_>>(), [1, 2, 1, 3]);
     assert_eq!(first[0], first[2]);
     assert_eq!(engine.log.append(&channel, array.clone()).await.unwrap(), first, "the whole array again");
-    let more = vec![event_with_id("two again", "2"), event_with_id("four", "4")];
+    let more = vec![event_with_id("two", "2"), event_with_id("four", "4")];
     let more = engine.log.append(&channel, more).await.unwrap();
     assert_eq!((more[0], more[1].number), (first[1], 4));
     let elsewhere = engine.log.append(&other, vec![event_with_id("one", "1")]).await.unwrap();
@@ -88,10 +88,38 @@ pub(super) async fn event_ids_are_not_appended_twice(bench: Bench) {
     for ids in ids.chunks(2_000) {
         engine.log.append(&channel, ids.iter().map(|id| event_with_id(id, id)).collect()).await.unwrap();
     }
-    let again = engine.log.append(&channel, vec![event_with_id("two again", "2"), event_with_id("one again", "1")]);
+    let again = engine.log.append(&channel, vec![event_with_id("two", "2"), event_with_id("one again", "1")]);
     let again = again.await.unwrap();
     assert_eq!(again[0], first[1]);
     assert!(again[1].number > MAX_EVENT_IDS as u64, "the oldest id was forgotten");
+    engine.close().await;
+}
+
+pub(super) async fn an_event_id_stands_for_one_event(bench: Bench) {
+    let engine = bench.open().await;
+    let channel = bench.channel("a");
+    let first = engine.log.append(&channel, vec![event_with_id("one", "1")]).await.unwrap();
+    let taken = |event_id: &str| Err(LogError::Taken { event_id: event_id.to_owned() });
+    let other = vec![event_with_id("two", "2"), event_with_id("other", "1")];
+    assert_eq!(engine.log.append(&channel, other).await, taken("1"), "another event");
+    let both = vec![event_with_id("three", "3"), event_with_id("other", "3")];
+    assert_eq!(engine.log.append(&channel, both).await, taken("3"), "of one array");
+    assert_eq!(engine.log.append(&channel, vec![event_with_id("one", "1")]).await.unwrap(), first);
+    assert_eq!(texts(&engine.read_all(&channel, ReadFrom::Start).await), ["one"], "nothing of a refused append");
+    let race = |number| {
+        let (log, channel) = (engine.log.clone(), channel.clone());
+        let event = event_with_id(&format!("race {number}"), "race");
+        tokio::spawn(async move { log.append(&channel, vec![event]).await })
+    };
+    let races: Vec<_> = (0..8).map(race).collect();
+    let mut won = 0;
+    for task in races {
+        match task.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(error) => assert_eq!(Err(error), taken("race")),
+        }
+    }
+    assert_eq!(won, 1, "different events with one id at once");
     engine.close().await;
 }
 
@@ -118,7 +146,7 @@ pub(super) async fn a_restart_keeps_what_was_promised(bench: Bench) {
     assert_eq!(texts(&after), texts(&before));
     assert!(after.iter().zip(&before).all(|(after, before)| after.position == before.position));
     assert_eq!(engine.read_all(&channel, ReadFrom::After(positions[6])).await.len(), 4);
-    let next = engine.log.append(&channel, vec![event_with_id("id again", "id")]).await.unwrap()[0];
+    let next = engine.log.append(&channel, vec![event_with_id("id", "id")]).await.unwrap()[0];
     assert_eq!(next, with_id, "an event id is known after a restart");
     let next = engine.append_texts(&channel, &["next"]).await[0];
     assert_eq!(next.number, 12);

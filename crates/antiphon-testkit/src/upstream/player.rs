@@ -1,7 +1,7 @@
 //! Plays a reply on a connection.
 
-use super::reply::{self, Framing, Reply, Step};
-use serde_json::{Value, json};
+use super::reply::{Framing, Reply, Step};
+use serde_json::Value;
 use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -65,11 +65,15 @@ impl<W: AsyncWrite + Unpin, F: Fn(&dyn Fn(&mut Sent))> Player<'_, W, F> {
             Step::ByteByByte(bytes, delay) => {
                 for byte in bytes {
                     self.write(std::slice::from_ref(byte)).await?;
-                    tokio::time::sleep(*delay).await;
+                    // A sleep of nothing lasts until the timer's next millisecond.
+                    match delay.is_zero() {
+                        true => tokio::task::yield_now().await,
+                        false => tokio::time::sleep(*delay).await,
+                    }
                 }
                 self.note();
             }
-            Step::Paced { tokens, per_second } => self.paced(*tokens, *per_second).await?,
+            Step::Paced { tokens, per_second, frame } => self.paced(*tokens, *per_second, *frame).await?,
             Step::Sleep(duration) => tokio::time::sleep(*duration).await,
             Step::Stall => {
                 if let Ok(permit) = released.acquire().await {
@@ -101,13 +105,12 @@ impl<W: AsyncWrite + Unpin, F: Fn(&dyn Fn(&mut Sent))> Player<'_, W, F> {
     }
 
     /// Sends n tokens, each when it is due after the first: a late one does not delay the rest.
-    async fn paced(&mut self, tokens: usize, per_second: f64) -> io::Result<()> {
+    async fn paced(&mut self, tokens: usize, per_second: f64, frame: fn(&str) -> Vec<u8>) -> io::Result<()> {
         let begun = tokio::time::Instant::now();
         for number in 0..tokens {
             tokio::time::sleep_until(begun + Duration::from_secs_f64(number as f64 / per_second)).await;
             let micros = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-            let delta = json!({"content": format!("{number}@{micros} ")});
-            self.piece(&frame(&reply::chunk(&delta, &Value::Null))).await?;
+            self.piece(&frame(&format!("{number}@{micros} "))).await?;
         }
         Ok(())
     }
@@ -153,6 +156,7 @@ impl<W: AsyncWrite + Unpin, F: Fn(&dyn Fn(&mut Sent))> Player<'_, W, F> {
     }
 }
 
-fn frame(json: &Value) -> Vec<u8> {
+/// A server-sent event with this data.
+pub(super) fn frame(json: &Value) -> Vec<u8> {
     format!("data: {json}\n\n").into_bytes()
 }

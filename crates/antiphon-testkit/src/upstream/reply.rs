@@ -1,4 +1,4 @@
-//! Replies, step by step, and the usual ones of chat completions ready-made.
+//! Replies, step by step.
 
 use super::Request;
 use serde_json::{Value, json};
@@ -33,12 +33,14 @@ pub enum Step {
     SseData(Value),
     /// Sends a part of the body byte by byte, each in a write of its own.
     ByteByByte(Vec<u8>, Duration),
-    /// Sends numbered tokens of a chat completion at an even pace.
+    /// Sends numbered texts at an even pace, each in a frame and stamped.
     Paced {
         /// How many.
         tokens: usize,
         /// At what rate; the n-th is due n / rate after the first.
         per_second: f64,
+        /// A provider's frame with a text.
+        frame: fn(&str) -> Vec<u8>,
     },
     /// Waits.
     Sleep(Duration),
@@ -103,33 +105,6 @@ impl Reply {
         Self::new([Step::Cut])
     }
 
-    /// A whole streamed chat completion: the role first, these tokens, `stop`, the usage, `[DONE]`.
-    pub fn openai_chat(tokens: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let tokens: Vec<String> = tokens.into_iter().map(|token| token.as_ref().to_owned()).collect();
-        let count = tokens.len();
-        Self::stream().role().tokens(tokens).finish("stop").usage(7, count).done_marker()
-    }
-
-    /// A whole chat completion that does not stream.
-    pub fn openai_whole(text: &str) -> Self {
-        let tokens = text.split_whitespace().count();
-        Self::json(
-            200,
-            &json!({
-                "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "scripted",
-                "choices": [{"index": 0, "finish_reason": "stop", "logprobs": null,
-                    "message": {"role": "assistant", "content": text, "refusal": null}}],
-                "usage": {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens},
-            }),
-        )
-    }
-
-    /// A whole streamed chat completion at an even pace. Each token is its number and a stamp of when it was sent, as
-    /// `N@MICROSECONDS ` since the Unix epoch; see [`super::stamp_of`].
-    pub fn openai_paced(tokens: usize, per_second: f64) -> Self {
-        Self::stream().role().step(Step::Paced { tokens, per_second }).finish("stop").usage(7, tokens).done_marker()
-    }
-
     /// "You said: " and the request's last message, word by word or whole, as the request asks.
     pub fn echo(request: &Request) -> Self {
         let text = format!("You said: {}", request.messages().pop().unwrap_or_default().1);
@@ -145,40 +120,6 @@ impl Reply {
     /// And then a frame of this JSON.
     pub fn data(self, json: Value) -> Self {
         self.step(Step::SseData(json))
-    }
-
-    /// And then the frame with which OpenAI begins: the role and an empty content.
-    pub fn role(self) -> Self {
-        self.delta(json!({"role": "assistant", "content": ""}), Value::Null)
-    }
-
-    /// And then a frame with this text.
-    pub fn token(self, text: &str) -> Self {
-        self.delta(json!({"content": text}), Value::Null)
-    }
-
-    /// And then a frame for each of these texts.
-    pub fn tokens(self, texts: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        texts.into_iter().fold(self, |reply, text| reply.token(text.as_ref()))
-    }
-
-    /// And then the frame that says why the answer is over.
-    pub fn finish(self, reason: &str) -> Self {
-        self.delta(json!({}), json!(reason))
-    }
-
-    /// And then the usage, in a frame without choices.
-    pub fn usage(self, prompt_tokens: usize, completion_tokens: usize) -> Self {
-        self.data(json!({
-            "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted", "choices": [],
-            "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": completion_tokens,
-                "total_tokens": prompt_tokens + completion_tokens},
-        }))
-    }
-
-    /// And then `[DONE]`.
-    pub fn done_marker(self) -> Self {
-        self.bytes("data: [DONE]\n\n")
     }
 
     /// And then these bytes in one write.
@@ -210,17 +151,4 @@ impl Reply {
     pub fn reset(self) -> Self {
         self.step(Step::Reset)
     }
-
-    fn delta(self, delta: Value, finish_reason: Value) -> Self {
-        self.data(chunk(&delta, &finish_reason))
-    }
-}
-
-/// A chunk as OpenAI sends it, with the fields that a reader must skip.
-pub(super) fn chunk(delta: &Value, finish_reason: &Value) -> Value {
-    json!({
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted",
-        "service_tier": "default", "system_fingerprint": "fp_1", "usage": null, "obfuscation": "x7Qd",
-        "choices": [{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}],
-    })
 }

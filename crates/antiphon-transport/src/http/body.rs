@@ -3,6 +3,8 @@
 use crate::problem::Problem;
 use antiphon_core::limits::{MAX_BODY_BYTES, MAX_DISCARDED_BYTES, REQUEST_BODY_TIMEOUT};
 use antiphon_core::{Code, Refusal};
+use antiphon_wire::Object;
+use antiphon_wire::object::complaint;
 use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -25,7 +27,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        Ok(Self(parse(&read(request).await?)?))
+        Ok(Self(parse::<Object<T>>(&read(request).await?)?.0))
     }
 }
 
@@ -34,7 +36,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJ
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let body = read(request).await?;
-        Ok(Self(if body.trim_ascii().is_empty() { T::default() } else { parse(&body)? }))
+        Ok(Self(if body.trim_ascii().is_empty() { T::default() } else { parse::<Object<T>>(&body)?.0 }))
     }
 }
 
@@ -122,22 +124,15 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Refusal> {
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     let text = text(body)?;
     serde_json::from_str(text).map_err(|error| {
+        // A wrong type may come before the place where the JSON itself breaks.
+        if let Err(broken) = serde_json::from_str::<IgnoredAny>(text) {
+            return Refusal::new(Code::InvalidJson, format!("the body is not JSON: {broken}"));
+        }
+        // The way to the wrong field costs time, so it is looked for only here.
         let mut reader = serde_json::Deserializer::from_str(text);
         let path = serde_path_to_error::deserialize::<_, T>(&mut reader).err().map(|error| error.path().to_string());
-        refusal_of(text, &error, path.as_deref().filter(|path| *path != "."))
+        Refusal::new(Code::InvalidRequest, complaint(path.as_deref(), &error))
     })
-}
-
-/// What is wrong with a body that could not be read as what it should be; `path` leads to the wrong field.
-pub(super) fn refusal_of(text: &str, error: &serde_json::Error, path: Option<&str>) -> Refusal {
-    // A wrong type may come before the place where the JSON itself breaks.
-    if let Err(broken) = serde_json::from_str::<IgnoredAny>(text) {
-        return Refusal::new(Code::InvalidJson, format!("the body is not JSON: {broken}"));
-    }
-    let what = error.to_string();
-    let what = what.split(" at line ").next().unwrap_or_default();
-    let message = path.map_or_else(|| what.to_owned(), |path| format!("`{path}`: {what}"));
-    Refusal::new(Code::InvalidRequest, message)
 }
 
 #[cfg(test)]
@@ -161,9 +156,10 @@ mod tests {
             (b"{\"content\":\"a\"} x", Code::InvalidJson, "trailing"),
             (b"{}", Code::InvalidRequest, "content"),
             (b"{\"content\":3}", Code::InvalidRequest, "`content`: invalid type"),
-            (b"3", Code::InvalidRequest, "struct"),
+            (b"3", Code::InvalidRequest, "expected an object"),
+            (b"[\"a\"]", Code::InvalidRequest, "array, expected an object"),
         ] {
-            let refusal = parse::<Wanted>(body).unwrap_err();
+            let refusal = parse::<Object<Wanted>>(body).unwrap_err();
             assert_eq!(refusal.code, code, "{}", String::from_utf8_lossy(body));
             assert!(refusal.message.contains(word), "{}", refusal.message);
         }

@@ -32,6 +32,7 @@ pub(crate) use streams::{__path_cancel, __path_interrupt, __path_pause, __path_r
 use crate::auth::Authenticator;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::page::{self, PageFile};
 use crate::{sse, websocket};
 use antiphon_core::Log;
 use antiphon_hub::Hub;
@@ -69,10 +70,11 @@ pub struct ApiState {
     pub stats: Arc<dyn Fn() -> RealtimeStats + Send + Sync>,
 }
 
-/// The whole server: these calls and the live ones.
-pub fn router(api: ApiState, live: Live) -> Router {
+/// The whole server: these calls, the live ones and the page.
+pub fn router(api: ApiState, live: Live, files: &'static [PageFile]) -> Router {
     let origins = live.origins.clone();
-    finish(api_router(api).merge(sse::router(live.clone())).merge(websocket::router(live)), origins)
+    let calls = api_router(api).merge(sse::router(live.clone())).merge(websocket::router(live));
+    finish(calls.merge(page::router(files)), origins)
 }
 
 /// Every call but the live ones. Merge with their routers, then [`finish`].

@@ -1,11 +1,13 @@
 //! Publishing to bare channels. The data of an event is never parsed into values: its bytes go from the body into the log.
 
 use super::ApiState;
-use super::body::{Raw, refusal_of, text};
+use super::body::{Raw, parse, text};
 use super::caller::Caller;
+use crate::live::leaving;
 use crate::problem::{Problem, ProblemDetails};
 use antiphon_core::limits::{MAX_APPEND_EVENTS, MAX_CLIENT_ID_LENGTH, MAX_DATA_DEPTH, MAX_EVENT_TYPE_LENGTH};
 use antiphon_core::{ChannelName, Code, Event, EventKind, Identity, Position, Refusal, Timestamp};
+use antiphon_wire::Object;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
@@ -27,7 +29,7 @@ pub struct NewEvent<'a> {
     #[serde(borrow, default)]
     #[schema(value_type = Value)]
     data: Option<&'a RawValue>,
-    /// The publisher's own id: a second event with it is not published again.
+    /// The publisher's own id: the same event with it is not published again, another one is a conflict.
     #[serde(borrow, default)]
     #[schema(value_type = Option<String>)]
     event_id: Option<Cow<'a, str>>,
@@ -53,7 +55,7 @@ pub struct Published {
 }
 
 /// Types that a publisher may not use: receivers would take such an event for one of the server's own.
-const PROTOCOL_TYPES: [&str; 28] = [
+const PROTOCOL_TYPES: [&str; 29] = [
     "connected",
     "subscribed",
     "unsubscribed",
@@ -74,6 +76,7 @@ const PROTOCOL_TYPES: [&str; 28] = [
     "stream-queued",
     "ar-stream-start",
     "ar-stream-chunk",
+    "ar-stream-reasoning",
     "ar-stream-reset",
     "ar-stream-attempt",
     "ar-stream-pause",
@@ -91,6 +94,7 @@ const PROTOCOL_TYPES: [&str; 28] = [
     (status = 200, body = Published), (status = 400, description = "invalid_json", body = ProblemDetails),
     (status = 403, description = "forbidden", body = ProblemDetails),
     (status = 404, description = "channel_not_found", body = ProblemDetails),
+    (status = 409, description = "conflict", body = ProblemDetails),
     (status = 413, description = "payload_too_large", body = ProblemDetails), (status = 422, body = ProblemDetails),
     (status = 429, description = "rate_limited", body = ProblemDetails),
     (status = 503, description = "unavailable", body = ProblemDetails)))]
@@ -102,6 +106,9 @@ pub(crate) async fn publish(
 ) -> Result<Json<Published>, Problem> {
     let channel = ChannelName::new(&namespace, &id)?;
     may_publish(&state, &who, &channel)?;
+    if state.draining.is_cancelled() {
+        return Err(leaving().into());
+    }
     state.limiter.publish(&who)?;
     let events = encode(&channel, &body)?;
     let positions = state.log.append(&channel, events).await.map_err(Refusal::from)?;
@@ -128,17 +135,16 @@ fn may_publish(state: &ApiState, who: &Identity, channel: &ChannelName) -> Resul
 /// Reads the body and encodes its events, once, as every client will get them.
 fn encode(channel: &ChannelName, body: &[u8]) -> Result<Vec<Event>, Refusal> {
     let timestamp = Timestamp::now();
-    let text = text(body)?;
-    if !text.trim_ascii_start().starts_with('[') {
-        let event: NewEvent<'_> = serde_json::from_str(text).map_err(|error| refusal_of(text, &error, None))?;
+    if !text(body)?.trim_ascii_start().starts_with('[') {
+        let Object(event) = parse::<Object<NewEvent<'_>>>(body)?;
         return Ok(vec![encode_one(channel, &event, timestamp)?]);
     }
-    let events: Vec<NewEvent<'_>> = serde_json::from_str(text).map_err(|error| refusal_of(text, &error, None))?;
+    let events: Vec<Object<NewEvent<'_>>> = parse(body)?;
     if events.is_empty() || events.len() > MAX_APPEND_EVENTS {
         let message = format!("an array holds 1 to {MAX_APPEND_EVENTS} events, this one {}", events.len());
         return Err(Refusal::new(Code::InvalidRequest, message));
     }
-    let encoded = events.iter().enumerate().map(|(place, event)| {
+    let encoded = events.iter().enumerate().map(|(place, Object(event))| {
         encode_one(channel, event, timestamp).map_err(|mut refusal| {
             refusal.message.insert_str(0, &format!("event {place} of the array: "));
             refusal
@@ -254,6 +260,7 @@ mod tests {
             (r#"{"type":""}"#, Code::InvalidRequest, "1 to 64"),
             (r#"{"type":"ar-stream-end"}"#, Code::InvalidRequest, "protocol"),
             (r#"{"type":"a","eventId":""}"#, Code::InvalidRequest, "eventId"),
+            (r#"[["tick",1]]"#, Code::InvalidRequest, "`[0]`: invalid type: array"),
             (r#"[{"type":"a"},{"type":"b c"}]"#, Code::InvalidRequest, "event 1 of"),
             (&deep, Code::InvalidRequest, "100"),
             (&many, Code::InvalidRequest, "10000"),

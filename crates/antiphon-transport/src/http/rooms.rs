@@ -1,7 +1,7 @@
 //! Rooms: AR rooms and regular ones, which differ in nothing but their list and who answers.
 
 use super::ApiState;
-use super::body::{Json as Body, OptionalJson};
+use super::body::Json as Body;
 use super::caller::Caller;
 use crate::problem::{Problem, ProblemDetails};
 use antiphon_core::{Identity, Visibility};
@@ -24,14 +24,14 @@ pub struct NewArRoom {
 }
 
 /// A new regular room.
-#[derive(Default, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewRegularRoom {
     /// What the user calls it.
     pub name: Option<String>,
-    /// The creator's word for what it is.
+    /// The creator's word for what it is, such as `group`; not `ar-conversation`.
     #[serde(rename = "type")]
-    pub room_type: Option<String>,
+    pub room_type: String,
     /// Who may find and enter it.
     pub visibility: Option<Visibility>,
     /// Who answers in it; nobody where none is named.
@@ -67,13 +67,13 @@ pub(crate) async fn create_ar_room(
 pub(crate) async fn create_room(
     State(state): State<Arc<ApiState>>,
     Caller(who): Caller,
-    OptionalJson(new): OptionalJson<NewRegularRoom>,
+    Body(new): Body<NewRegularRoom>,
 ) -> Created {
     let new = NewRoom {
         is_ar: false,
         agent_id: new.agent_id,
         name: new.name,
-        room_type: new.room_type,
+        room_type: Some(new.room_type),
         visibility: new.visibility,
     };
     create(&state, &who, new).await

@@ -6,6 +6,7 @@ use super::caller::Caller;
 use crate::problem::{Problem, ProblemDetails};
 use antiphon_core::{AR_ROOM, ChannelName, Heard, ROOM};
 use antiphon_rooms::{Accepted, StreamView};
+use antiphon_wire::Object;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 #[serde(default)]
 pub struct Interrupt {
     /// How far the answer was heard; without it all that was sent counts.
+    #[serde(deserialize_with = "Object::optional")]
     pub heard: Option<Heard>,
     /// The attempt that was heard.
     pub attempt: Option<u32>,

@@ -3,26 +3,26 @@
 mod outlet;
 
 use crate::limiter::ConnectionGuard;
-use crate::live::{Counted, Live, LiveGauges};
+use crate::live::{Listed, Live};
 use crate::problem::Problem;
+use crate::query::LiveQuery;
 use antiphon_core::limits::SSE_KEEP_ALIVE;
 use antiphon_core::{AR_ROOM, ChannelName, Code, Identity, ROOM, Refusal, Timestamp};
 use antiphon_hub::{Connection, Outlet, Start, SubscribeRequest};
 use antiphon_wire::{Audience, Format, ServerMessage, encode};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use futures::stream;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use outlet::QueueOutlet;
-use serde::Deserialize;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 /// The streams of rooms and of bare channels.
@@ -36,54 +36,46 @@ pub fn router(live: Live) -> Router {
         .with_state(live)
 }
 
-/// What the address says.
-#[derive(Deserialize)]
-pub struct Parameters {
-    ticket: Option<String>,
-    position: Option<String>,
-    until: Option<String>,
-    named: Option<String>,
+async fn ar_room(live: State<Live>, address: Address, id: Id, uri: Uri, headers: HeaderMap) -> Response {
+    open(live.0, address.0, decoded(id).and_then(|id| ChannelName::new(AR_ROOM, &id)), &uri, headers).await
 }
 
-async fn ar_room(
-    State(live): State<Live>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
-    Query(parameters): Query<Parameters>,
-    headers: HeaderMap,
-) -> Response {
-    open(live, address, ChannelName::new(AR_ROOM, &id), parameters, headers).await
-}
-
-async fn room(
-    State(live): State<Live>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
-    Query(parameters): Query<Parameters>,
-    headers: HeaderMap,
-) -> Response {
-    open(live, address, ChannelName::new(ROOM, &id), parameters, headers).await
+async fn room(live: State<Live>, address: Address, id: Id, uri: Uri, headers: HeaderMap) -> Response {
+    open(live.0, address.0, decoded(id).and_then(|id| ChannelName::new(ROOM, &id)), &uri, headers).await
 }
 
 async fn channel(
-    State(live): State<Live>,
-    ConnectInfo(address): ConnectInfo<SocketAddr>,
-    Path((namespace, id)): Path<(String, String)>,
-    Query(parameters): Query<Parameters>,
+    live: State<Live>,
+    address: Address,
+    name: Result<Path<(String, String)>, PathRejection>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    open(live, address, ChannelName::new(&namespace, &id), parameters, headers).await
+    let channel = decoded(name).and_then(|(namespace, id)| ChannelName::new(&namespace, &id));
+    open(live.0, address.0, channel, &uri, headers).await
+}
+
+type Address = ConnectInfo<SocketAddr>;
+type Id = Result<Path<String>, PathRejection>;
+
+/// What the path names; where it cannot be decoded, that is a refusal like others, so that browsers can read it.
+fn decoded<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Refusal> {
+    match path {
+        Ok(Path(path)) => Ok(path),
+        Err(_) => Err(Refusal::new(Code::InvalidRequest, "the path is not UTF-8 in percent-encoding (RFC 3986)")),
+    }
 }
 
 async fn open(
     live: Live,
     address: SocketAddr,
     channel: Result<ChannelName, Refusal>,
-    parameters: Parameters,
+    uri: &Uri,
     headers: HeaderMap,
 ) -> Response {
-    let has_ticket = parameters.ticket.is_some();
-    match subscribe(&live, address, channel, parameters, &headers).await {
+    let query = LiveQuery::read(uri.query());
+    let has_ticket = query.ticket.is_some();
+    match subscribe(&live, address, channel, query, &headers).await {
         Ok(client) => response(Body::from_stream(stream::unfold(client, Client::next))),
         // A browser cannot read the status or the body of a failed EventSource.
         Err(refusal) if has_ticket => {
@@ -108,32 +100,32 @@ async fn subscribe(
     live: &Live,
     address: SocketAddr,
     channel: Result<ChannelName, Refusal>,
-    parameters: Parameters,
+    query: LiveQuery,
     headers: &HeaderMap,
 ) -> Result<Client, Refusal> {
-    let (identity, guard) = live.admit(headers, parameters.ticket.as_deref(), address).await?;
+    let (identity, guard) = live.admit(headers, query.ticket.as_deref(), address).await?;
+    query.check()?;
     let channel = channel?;
     live.may_read(&identity, &channel).await?;
     // A browser that reconnects by itself says where it was; that is newer than what the address says.
     let last_event_id = headers.get("last-event-id").map(|id| id.to_str().unwrap_or("not a position"));
-    let start = Start::parse(last_event_id.filter(|id| !id.is_empty()).or(parameters.position.as_deref()))?;
-    let until_end = match parameters.until.as_deref() {
+    let start = Start::parse(last_event_id.filter(|id| !id.is_empty()).or(query.position.as_deref()))?;
+    let until_end = match query.until.as_deref() {
         None => false,
         Some("end") => true,
         Some(_) => return Err(Refusal::new(Code::InvalidRequest, "`until` is `end` or absent")),
     };
     let audience = if identity.is_back_end { Audience::BackEnds } else { Audience::People };
-    let is_named = parameters.named.as_deref() == Some("true");
-    let format = if is_named { Format::SseNamed } else { Format::Sse };
+    let format = match query.named.as_deref() {
+        None | Some("false") => Format::Sse,
+        Some("true") => Format::SseNamed,
+        Some(_) => return Err(Refusal::new(Code::InvalidRequest, "`named` is `true`, `false` or absent")),
+    };
     let outlet = Arc::new(QueueOutlet::new(format, audience, live.gauges.clone()));
     let connection = live.hub.connect(&identity.user_id, outlet.clone(), None)?;
-    connection.subscribe(SubscribeRequest { channel, start, until_end, request_id: None }).await?;
-    let counted = Counted::new(&live.gauges, sse_connections as fn(&LiveGauges) -> &AtomicUsize);
-    Ok(Client { live: live.clone(), outlet, identity, _connection: connection, _guard: guard, _counted: counted })
-}
-
-fn sse_connections(gauges: &LiveGauges) -> &AtomicUsize {
-    &gauges.sse_connections
+    connection.subscribe(SubscribeRequest { channel: channel.clone(), start, until_end, request_id: None }).await?;
+    let listed = Listed::new(&live.gauges, connection.client_id(), channel);
+    Ok(Client { live: live.clone(), outlet, identity, _connection: connection, _guard: guard, _listed: listed })
 }
 
 /// One open stream; dropping it ends its subscription.
@@ -143,7 +135,7 @@ struct Client {
     identity: Identity,
     _connection: Connection,
     _guard: ConnectionGuard,
-    _counted: Counted<fn(&LiveGauges) -> &AtomicUsize>,
+    _listed: Listed,
 }
 
 impl Drop for Client {
@@ -168,8 +160,7 @@ impl Client {
                 }
             },
             () = self.live.goodbye.cancelled(), if !self.outlet.is_closed() => {
-                let reason = "the server is leaving".to_owned();
-                self.last(&ServerMessage::Goodbye { reason, reconnect_after_ms: self.live.reconnect_after_ms() })
+                self.last(&self.live.goodbye_message())
             }
         };
         Some((Ok(frames), self))

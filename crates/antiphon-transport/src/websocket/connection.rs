@@ -39,7 +39,7 @@ pub(super) async fn run(live: Live, outlet: Arc<SocketOutlet>, admitted: Admitte
     let connected = live.hub.connect(&identity.user_id, outlet.clone(), resume.as_deref());
     let connection = match connected {
         Ok(connection) => connection,
-        Err(refusal) => return Box::pin(refuse(&outlet, refusal, None)).await,
+        Err(refusal) => return Box::pin(refuse(&live, &outlet, refusal, None)).await,
     };
     outlet.say(&ServerMessage::Connected {
         client_id: connection.client_id().to_owned(),
@@ -52,7 +52,7 @@ pub(super) async fn run(live: Live, outlet: Arc<SocketOutlet>, admitted: Admitte
     if let Some(request) = first {
         let channel = request.channel.clone();
         if let Err(refusal) = Box::pin(connection.subscribe(request)).await {
-            return Box::pin(refuse(&outlet, refusal, Some(&channel))).await;
+            return Box::pin(refuse(&live, &outlet, refusal, Some(&channel))).await;
         }
     }
     let requests = Requests { live: &live, identity: &identity, connection: &connection, outlet: &outlet };
@@ -110,8 +110,7 @@ async fn listen(requests: &Requests<'_>, early: &[u8]) -> Option<Ending> {
                 return outlet.closing_with().map(|(code, reason)| Ending::new(code, reason));
             }
             () = live.goodbye.cancelled() => {
-                let reason = "the server is leaving".to_owned();
-                outlet.say(&ServerMessage::Goodbye { reason, reconnect_after_ms: live.reconnect_after_ms() });
+                outlet.say(&live.goodbye_message());
                 return Some(Ending::new(close::LEAVING, "leaving"));
             }
         }

@@ -7,19 +7,20 @@ mod requests;
 use crate::accept::Unstalled;
 use crate::live::{Counted, Live};
 use crate::problem::Problem;
+use crate::query::LiveQuery;
 use antiphon_core::{AR_ROOM, ChannelName, Code, Identity, Refusal};
 use antiphon_hub::{Start, SubscribeRequest};
 use antiphon_wire::websocket::{accept_key, close};
 use antiphon_wire::{Audience, ServerMessage};
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, Query, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use outlet::SocketOutlet;
-use serde::Deserialize;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -29,31 +30,19 @@ pub fn router(live: Live) -> Router {
     Router::new().route("/ws", get(open)).route("/ws/ar-rooms/{room_id}", get(open_room)).with_state(live)
 }
 
-/// What the address says.
-#[derive(Deserialize)]
-struct Parameters {
-    ticket: Option<String>,
-    position: Option<String>,
-    resume: Option<String>,
-}
-
-async fn open(
-    state: State<Live>,
-    address: ConnectInfo<SocketAddr>,
-    query: Query<Parameters>,
-    request: Request,
-) -> Response {
-    upgrade(state.0, address.0, query.0, None, request).await
+async fn open(State(live): State<Live>, ConnectInfo(address): ConnectInfo<SocketAddr>, request: Request) -> Response {
+    upgrade(live, address, None, request).await
 }
 
 async fn open_room(
-    state: State<Live>,
-    address: ConnectInfo<SocketAddr>,
-    query: Query<Parameters>,
-    Path(room_id): Path<String>,
+    State(live): State<Live>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    room_id: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    upgrade(state.0, address.0, query.0, Some(room_id), request).await
+    // An id that is not UTF-8 is nobody's, as the empty one is.
+    let room_id = room_id.map_or_else(|_| String::new(), |Path(room_id)| room_id);
+    upgrade(live, address, Some(room_id), request).await
 }
 
 /// A client that was let in, and what it wants first.
@@ -65,13 +54,7 @@ struct Admitted {
 }
 
 /// Refusals are given after the upgrade, as browsers cannot read the answer to a failed one.
-async fn upgrade(
-    live: Live,
-    address: SocketAddr,
-    parameters: Parameters,
-    room_id: Option<String>,
-    mut request: Request,
-) -> Response {
+async fn upgrade(live: Live, address: SocketAddr, room_id: Option<String>, mut request: Request) -> Response {
     let Some(key) = websocket_key(request.headers()) else {
         let refusal = Refusal::new(Code::InvalidRequest, "this address speaks WebSocket, version 13 (RFC 6455)");
         return Problem::from(refusal).into_response();
@@ -79,7 +62,8 @@ async fn upgrade(
     let Some(on_upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Problem::from(Refusal::new(Code::InvalidRequest, "this connection cannot be upgraded")).into_response();
     };
-    let admitted = admit(&live, address, parameters, room_id, request.headers()).await;
+    let query = LiveQuery::read(request.uri().query());
+    let admitted = admit(&live, address, query, room_id, request.headers()).await;
     tokio::spawn(async move {
         match on_upgrade.await {
             // A task of its own: this one's waiting for the upgrade would be memory of an idle client.
@@ -111,21 +95,22 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
 async fn admit(
     live: &Live,
     address: SocketAddr,
-    parameters: Parameters,
+    query: LiveQuery,
     room_id: Option<String>,
     headers: &HeaderMap,
 ) -> Result<Admitted, (Refusal, Option<ChannelName>)> {
     let (identity, guard) =
-        live.admit(headers, parameters.ticket.as_deref(), address).await.map_err(|refusal| (refusal, None))?;
+        live.admit(headers, query.ticket.as_deref(), address).await.map_err(|refusal| (refusal, None))?;
+    query.check().map_err(|refusal| (refusal, None))?;
     let mut first = None;
     if let Some(room_id) = room_id {
         let not_found = |_| (Refusal::new(Code::RoomNotFound, "no such room"), None);
         let channel = ChannelName::new(AR_ROOM, &room_id).map_err(not_found)?;
         live.may_read(&identity, &channel).await.map_err(|refusal| (refusal, Some(channel.clone())))?;
-        let start = Start::parse(parameters.position.as_deref()).map_err(|refusal| (refusal, Some(channel.clone())))?;
+        let start = Start::parse(query.position.as_deref()).map_err(|refusal| (refusal, Some(channel.clone())))?;
         first = Some(SubscribeRequest { channel, start, until_end: false, request_id: None });
     }
-    Ok(Admitted { identity, first, resume: parameters.resume, guard })
+    Ok(Admitted { identity, first, resume: query.resume, guard })
 }
 
 async fn run(live: Live, upgraded: Upgraded, admitted: Result<Admitted, (Refusal, Option<ChannelName>)>) {
@@ -136,10 +121,10 @@ async fn run(live: Live, upgraded: Upgraded, admitted: Result<Admitted, (Refusal
     let is_back_end = admitted.as_ref().is_ok_and(|admitted| admitted.identity.is_back_end);
     let audience = if is_back_end { Audience::BackEnds } else { Audience::People };
     let outlet = SocketOutlet::new(socket, audience, live.gauges.clone());
-    let counted = Counted::new(&live.gauges, |gauges| &gauges.websocket_connections);
+    let counted = Counted::new(&live.gauges);
     match admitted {
         Ok(admitted) => connection::run(live, outlet, admitted, &early).await,
-        Err((refusal, channel)) => Box::pin(refuse(&outlet, refusal, channel.as_ref())).await,
+        Err((refusal, channel)) => Box::pin(refuse(&live, &outlet, refusal, channel.as_ref())).await,
     }
     drop(counted);
 }
@@ -151,9 +136,17 @@ fn socket_of(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
     Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec()))
 }
 
-async fn refuse(outlet: &Arc<SocketOutlet>, refusal: Refusal, channel: Option<&ChannelName>) {
-    let code = if refusal.code.is_about_position() { close::POSITION } else { close::REFUSED };
+async fn refuse(live: &Live, outlet: &Arc<SocketOutlet>, refusal: Refusal, channel: Option<&ChannelName>) {
+    let is_leaving = refusal.code == Code::Unavailable && live.draining.is_cancelled();
+    let code = match refusal.code {
+        _ if is_leaving => close::LEAVING,
+        code if code.is_about_position() => close::POSITION,
+        _ => close::REFUSED,
+    };
     let reason = refusal.code.as_str();
     outlet.say(&ServerMessage::error(refusal, None, channel));
+    if is_leaving {
+        outlet.say(&live.goodbye_message());
+    }
     outlet.finish(code, reason).await;
 }

@@ -2,7 +2,7 @@
 
 use super::outlet::SocketOutlet;
 use crate::live::Live;
-use antiphon_core::{AR_ROOM, ChannelName, Code, Identity, ROOM, Refusal, Timestamp};
+use antiphon_core::{AR_ROOM, ChannelName, Code, Identity, Refusal, Timestamp, room_of_stream};
 use antiphon_hub::{Connection, Start, SubscribeRequest};
 use antiphon_wire::ServerMessage;
 use antiphon_wire::client_message::{self, ArMessage, ClientMessage, JoinArRoom, Subscribe};
@@ -53,6 +53,10 @@ impl Requests<'_> {
             }
             ClientMessage::ArMessage(fields) => return self.send(fields, request_id).await,
             ClientMessage::InterruptStream(fields) => {
+                if fields.room_id.is_some() && fields.room_id != room_of_stream(&fields.stream_id) {
+                    let message = "there is no such stream in the room that `roomId` names";
+                    return Err(Refusal::new(Code::StreamNotFound, message));
+                }
                 rooms.interrupt(self.identity, &fields.stream_id, fields.heard, fields.attempt).await?;
             }
             ClientMessage::CancelStream(fields) => {
@@ -68,27 +72,26 @@ impl Requests<'_> {
         Ok(Answer::Plain)
     }
 
-    /// Joining a room that is joined already changes nothing: clients of the room's own address may still say it.
+    /// Joining a room that is joined already changes nothing: clients of the room's own address may still say it. What they
+    /// say is checked all the same.
     async fn join(
         &self,
         fields: JoinArRoom,
         request_id: Option<Value>,
         channel: &mut Option<ChannelName>,
     ) -> Result<Answer, Refusal> {
-        let no_room = |_| Refusal::new(Code::RoomNotFound, "no such room");
-        let mut name = ChannelName::new(AR_ROOM, &fields.room_id).map_err(no_room)?;
-        if self.live.rooms.may_read(self.identity, &name).await.is_err() {
-            let regular = ChannelName::new(ROOM, &fields.room_id).map_err(no_room)?;
-            if self.live.rooms.may_read(self.identity, &regular).await.is_ok() {
-                name = regular;
-            }
+        let no_room = |_| Refusal::new(Code::RoomNotFound, "there is no such room among yours");
+        *channel = Some(ChannelName::new(AR_ROOM, &fields.room_id).map_err(no_room)?);
+        let room = self.live.rooms.find(self.identity, &fields.room_id).await?;
+        let name = channel.insert(room.channel()?);
+        let start = Start::parse(fields.position.as_deref())?;
+        if fields.agent_id.is_some() && fields.agent_id != room.agent_id {
+            let message = "`agentId` is not who answers in this room: leave it out, or name the room's own";
+            return Err(Refusal::new(Code::InvalidRequest, message));
         }
-        let name = channel.insert(name);
-        self.live.may_read(self.identity, name).await?;
         if self.connection.is_subscribed(name) {
             return Ok(Answer::Plain);
         }
-        let start = Start::parse(fields.position.as_deref())?;
         let request = SubscribeRequest { channel: name.clone(), start, until_end: false, request_id };
         self.connection.subscribe(request).await?;
         Ok(Answer::Given)

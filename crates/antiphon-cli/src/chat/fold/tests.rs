@@ -227,3 +227,14 @@ fn notices_move_the_position_forward_only() {
     assert_eq!(fold.apply(frame(json!({"type": "something-new", "position": "p0009"}))), []);
     assert_eq!(fold.position(), Some("p0009"));
 }
+
+#[test]
+fn the_sources_of_an_answer_follow_its_end() {
+    let mut fold = Fold::default();
+    fold.apply(start(1));
+    let fields = json!({"streamId": "s", "messageId": "m", "outcome": "completed", "totalChunks": 0, "citations": [
+        {"url": "https://example.org/a", "title": "A"}, {"url": "https://example.org/b"}]});
+    let shown = fold.apply(event(2, "ar-stream-end", fields));
+    let notice = |text: &str| Shown::Notice(text.to_owned());
+    assert_eq!(shown, [ends("completed"), notice("[1] A, https://example.org/a"), notice("[2] https://example.org/b")]);
+}
