@@ -12,8 +12,8 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 100;
-const TOKENS: u32 = 20;
+const ROUNDS: usize = 300;
+const TOKENS: u32 = 10;
 const PACE: Duration = Duration::from_millis(5);
 
 /// One clock for the upstream and the readers, which are threads of this process.

@@ -46,6 +46,9 @@ pub const ROOM_IDLE: Duration = Duration::from_secs(60);
 pub const ROOM_WINDOW_BYTES: usize = 1 << 20;
 /// Client message ids that a room in memory remembers; older ones are looked up in the records.
 pub const ROOM_CLIENT_IDS: usize = 1_024;
+/// How long a room's records may wait for what was accepted or has ended: meanwhile an answer's first words have the
+/// processor for themselves.
+pub const ROOM_PROJECT_DELAY: Duration = Duration::from_millis(20);
 /// Events of a room after which its records are brought up to date though no stream ended: bounds the fold at a start.
 pub const ROOM_PROJECT_EVENTS: u64 = 256;
 /// Rooms that are read at once when a start looks for work left open.

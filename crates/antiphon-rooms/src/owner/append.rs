@@ -4,7 +4,7 @@ use super::{Owner, advance};
 use crate::fold::RoomState;
 use antiphon_ai::run::Said;
 use antiphon_core::limits::{
-    CATCH_UP_BYTES, CATCH_UP_EVENTS, MAX_STREAM_AGE, ROOM_COMMANDS, ROOM_PROJECT_EVENTS, ROOM_RETRY_LEAST,
+    CATCH_UP_BYTES, CATCH_UP_EVENTS, MAX_STREAM_AGE, ROOM_COMMANDS, ROOM_PROJECT_DELAY, ROOM_PROJECT_EVENTS, ROOM_RETRY_LEAST,
     ROOM_RETRY_MOST,
 };
 use antiphon_core::{Log, LogError, Position, ReadFrom, ReadLimit, Record, Refusal, RoomEvent, Timestamp};
@@ -67,23 +67,25 @@ impl Owner {
             RoomEvent::ArMessageRequest { stream_id, .. } => {
                 self.expiries.insert(stream_id.clone(), Instant::now() + MAX_STREAM_AGE);
                 // What was accepted outlives a retention that keeps fewer events than its answer takes.
-                self.wants_projection = true;
+                self.project_within(ROOM_PROJECT_DELAY);
             }
             RoomEvent::ArStreamEnd { stream_id, .. } => {
-                self.wants_projection = true;
+                self.project_within(ROOM_PROJECT_DELAY);
                 self.expiries.remove(stream_id);
                 self.cut_off.take_if(|cut_off| cut_off == stream_id);
                 self.run.take_if(|run| run.stream_id() == stream_id);
                 self.tell_waiters(stream_id);
             }
-            RoomEvent::ArStreamInterrupt { .. } => self.wants_projection = true,
+            RoomEvent::ArStreamInterrupt { .. } => self.project_within(ROOM_PROJECT_DELAY),
             RoomEvent::RoomDeleted { .. } => {
-                self.wants_projection = true;
+                self.project_within(Duration::ZERO);
                 self.is_deleted.store(true, Ordering::Release);
             }
             _ => {}
         }
-        self.wants_projection |= self.state.unprojected() >= ROOM_PROJECT_EVENTS;
+        if self.state.unprojected() >= ROOM_PROJECT_EVENTS {
+            self.project_within(Duration::ZERO);
+        }
     }
 
     /// Waits a while before the log is tried again, longer each time.

@@ -52,7 +52,7 @@ impl Owner {
         Self {
             channel,
             took_over: state.open_count() > 0,
-            wants_projection: is_restored || state.unprojected() > 0,
+            project_at: (is_restored || state.unprojected() > 0).then(Instant::now),
             expiries: state.open().filter_map(expiry).collect(),
             phase: registry.phase.subscribe(),
             registry,

@@ -65,7 +65,8 @@ struct Owner {
     block_for: Duration,
 
     projecting: Option<Projecting>,
-    wants_projection: bool,
+    /// When the records are to be brought up to date.
+    project_at: Option<Instant>,
     waiters: HashMap<String, Vec<oneshot::Sender<Reply>>>,
     /// When each open stream is too old.
     expiries: HashMap<String, Instant>,
@@ -210,7 +211,9 @@ impl Owner {
         let idle = if self.state.is_deleted() || idle < Instant::now() { Instant::now() + LEAVE_AGAIN } else { idle };
         let wants_log = self.owes() || (self.run.is_none() && self.state.open_count() > 0);
         let blocked = if wants_log { self.blocked_until } else { None };
-        self.expiries.values().copied().chain(blocked).chain(self.unwatched_until).fold(idle, Instant::min)
+        let project = if self.projecting.is_none() { self.project_at } else { None };
+        let times = blocked.into_iter().chain(project).chain(self.unwatched_until);
+        self.expiries.values().copied().chain(times).fold(idle, Instant::min)
     }
 
     async fn wait(&mut self) -> Turn {

@@ -4,14 +4,22 @@ use super::{Owner, join};
 use crate::recovery;
 use antiphon_core::Position;
 use antiphon_sql::RecordsError;
+use std::time::Duration;
+use tokio::time::Instant;
 
 impl Owner {
-    /// Starts writing down what changed, where that is wanted and nothing is being written.
+    /// Asks for the records to be brought up to date within that time.
+    pub(super) fn project_within(&mut self, delay: Duration) {
+        let at = Instant::now() + delay;
+        self.project_at = Some(self.project_at.map_or(at, |asked| asked.min(at)));
+    }
+
+    /// Starts writing down what changed, where it is time for that and nothing is being written.
     pub(super) fn start_projecting(&mut self) {
-        if !self.wants_projection || self.projecting.is_some() {
+        if self.projecting.is_some() || self.project_at.is_none_or(|at| at > Instant::now()) {
             return;
         }
-        self.wants_projection = false;
+        self.project_at = None;
         let records = self.registry.records.clone();
         let projection = self.state.projection();
         self.projecting = Some(tokio::spawn(async move {
@@ -46,7 +54,7 @@ impl Owner {
             let (through, result) = join(&mut self.projecting).await;
             self.projection_ended(through, result);
         }
-        self.wants_projection = false;
+        self.project_at = None;
         let projection = self.state.projection();
         let result = self.registry.records.project(&projection).await;
         self.projection_ended(projection.position, result);
