@@ -286,7 +286,8 @@ export class Connection {
       return;
     }
     this.#refusedTokens = 0;
-    this.#rest.renewToken();
+    // Only where a refused token ended it: a token that holds is kept, or a guest would become another one.
+    if (this.state.get().status === "closed") this.#rest.renewToken();
     this.#connect();
   }
 
