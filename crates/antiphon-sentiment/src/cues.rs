@@ -1,5 +1,8 @@
 //! Wordings that show a mood which valence alone does not: surprise, doubt, sympathy, a warning. Our own lists.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// A phrase in lower case, its words parted by single spaces and without the punctuation around them.
 pub(crate) struct Wording(String);
 
@@ -212,6 +215,18 @@ const CUES: [(Cue, &[&str]); 11] = [
     ),
 ];
 
+/// The place in [`CUES`] and the whole of each wording, by its first word.
+static BY_FIRST_WORD: LazyLock<HashMap<&str, Vec<(usize, &str)>>> = LazyLock::new(|| {
+    let mut by_first_word: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
+    for (order, (_, wordings)) in CUES.iter().enumerate() {
+        for wording in *wordings {
+            let first = wording.split(' ').next().unwrap_or(wording);
+            by_first_word.entry(first).or_default().push((order, wording));
+        }
+    }
+    by_first_word
+});
+
 impl Wording {
     /// The wording of a phrase.
     pub(crate) fn new(phrase: &str) -> Self {
@@ -235,12 +250,27 @@ impl Wording {
 
     /// What it shows, if anything.
     pub(crate) fn cue(&self) -> Option<Cue> {
-        let has = |cue: &&str| {
-            self.0.match_indices(*cue).any(|(at, _)| {
-                let (before, from) = self.0.split_at(at);
-                before.ends_with(' ') && from.get(cue.len()..).is_some_and(|after| after.starts_with(' '))
-            })
+        let of_word = |(at, _): (usize, &str)| {
+            let rest = self.0.get(at + 1..)?;
+            let begun = BY_FIRST_WORD.get(rest.split(' ').next()?)?;
+            let is_there = |wording: &str| rest.strip_prefix(wording).is_some_and(|after| after.starts_with(' '));
+            begun.iter().filter(|(_, wording)| is_there(wording)).map(|(order, _)| *order).min()
         };
-        CUES.iter().find(|(_, wordings)| wordings.iter().any(|wording| has(&wording))).map(|(cue, _)| *cue)
+        let order = self.0.match_indices(' ').filter_map(of_word).min()?;
+        CUES.get(order).map(|(cue, _)| *cue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wordings_are_found_as_whole_words_and_the_first_in_order_counts() {
+        let cue = |phrase: &str| Wording::new(phrase).cue();
+        assert_eq!(cue("(Sorry!) I’m not sure, perhaps."), Some(Cue::Doubt));
+        assert_eq!(cue("It is a shame"), Some(Cue::Sympathy));
+        assert_eq!(cue("This is high time for a shamelessly long story"), None);
+        assert_eq!(cue(""), None);
     }
 }

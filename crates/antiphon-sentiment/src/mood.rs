@@ -102,7 +102,7 @@ impl Mood {
             Some(Cue::Anger) if compound <= 0.0 => (Emotion::Angry, Tone::Serious),
             Some(Cue::Fear) if compound < 0.0 => (Emotion::Fearful, Tone::Concerned),
             Some(Cue::Caution) if compound < HAPPY => (Emotion::Neutral, Tone::Serious),
-            Some(Cue::Greeting) if compound >= 0.0 && compound < EXCITED => (Emotion::Happy, Tone::Friendly),
+            Some(Cue::Greeting) if (0.0..EXCITED).contains(&compound) => (Emotion::Happy, Tone::Friendly),
             _ if compound >= EXCITED || (compound >= EXCLAIMED && is_exclaimed) => (Emotion::Excited, Tone::Excited),
             _ if compound >= HAPPY && !is_question => (Emotion::Happy, Tone::Friendly),
             _ if compound <= SAD => (Emotion::Sad, Tone::Concerned),

@@ -31,7 +31,7 @@ pub(crate) struct Phrase {
     /// What is said of it: no code, no link's target; markers are in it.
     pub(crate) spoken: String,
     /// Where in `raw` its marker may stand: before its first word.
-    pub(crate) place: Option<usize>,
+    place: Option<usize>,
     /// A blank line was before it.
     pub(crate) opens_paragraph: bool,
     words: usize,
@@ -80,7 +80,7 @@ impl Phrase {
         }
         if character.is_alphanumeric() || is_emoji(character) {
             self.token.is_word = true;
-            self.place = self.place.or(self.token.start);
+            self.place = self.place.or(self.token.start.filter(|start| !self.has_fence_from(*start)));
         }
         self.mark = match character {
             '.' | '!' | '?' | '…' | '。' | '！' | '？' => Mark::Sentence,
@@ -93,7 +93,18 @@ impl Phrase {
         is_wide_end(character) && markdown.is_prose()
     }
 
-    /// Counts the token that white space has ended. False where it is no word, but the mark of a list's item.
+    /// Where its marker is to stand, now that it is released.
+    pub(crate) fn close(&mut self) -> Option<usize> {
+        self.end_token();
+        self.place
+    }
+
+    /// Whether what begins there may be a fence, which has to stay at the start of its line.
+    fn has_fence_from(&self, start: usize) -> bool {
+        self.raw.get(start..).is_some_and(|text| text.contains("```") || text.contains("~~~"))
+    }
+
+    /// Counts the token that has ended. False where it is no word, but the mark of a list's item.
     fn end_token(&mut self) -> bool {
         let token = std::mem::take(&mut self.token);
         if !token.is_word {
@@ -103,7 +114,7 @@ impl Phrase {
         let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
         let is_item = token.opens_line && text.strip_suffix(['.', ')']).is_some_and(is_number);
         let is_box = token.opens_line && matches!(text, "[x]" | "[X]");
-        if is_item || is_box || text.contains("```") || text.contains("~~~") {
+        if is_item || is_box || token.start.is_some_and(|start| self.has_fence_from(start)) {
             self.place = self.place.filter(|place| Some(*place) != token.start);
             return false;
         }

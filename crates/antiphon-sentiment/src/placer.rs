@@ -91,12 +91,13 @@ impl Placer {
     }
 
     fn release(&mut self, released: &mut String) {
-        let phrase = std::mem::take(&mut self.phrase);
+        let mut phrase = std::mem::take(&mut self.phrase);
+        let place = phrase.close();
         self.opens_paragraph |= phrase.opens_paragraph;
         self.notice_own_markers(&phrase.raw);
-        let (before, after) = phrase.raw.split_at_checked(phrase.place.unwrap_or_default()).unwrap_or_default();
+        let (before, after) = phrase.raw.split_at_checked(place.unwrap_or_default()).unwrap_or_default();
         released.push_str(before);
-        if phrase.place.is_some() {
+        if place.is_some() {
             self.judge(&phrase.spoken);
             self.write_marker(released);
         }

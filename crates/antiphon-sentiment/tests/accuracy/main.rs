@@ -12,13 +12,16 @@ use antiphon_sentiment::{Emotion, Mood, Tone, Valence, compound};
 use labelled::{Phrase, seen, tweets, unseen};
 use scores::Scores;
 
-const VALENCES: [(&str, fn(&str) -> Valence); 4] = [
+/// A method by its name.
+type Method<Answer> = (&'static str, fn(&str) -> Answer);
+
+const VALENCES: [Method<Valence>; 4] = [
     ("always neutral", |_| Valence::Neutral),
     ("keywords", keywords::valence),
     ("VADER, ±0.05", |text| Valence::of(compound(text))),
     ("the mood placed", |text| valence_of(Mood::of(text))),
 ];
-const MOODS: [(&str, fn(&str) -> Mood); 3] =
+const MOODS: [Method<Mood>; 3] =
     [("always neutral", |_| Mood::NEUTRAL), ("keywords", keywords::mood), ("the mood placed", Mood::of)];
 
 /// The class that a listener makes of a mood.

@@ -35,6 +35,7 @@ fn code_is_left_alone() {
         "Great, run this!\n\n```text\nI love this! It is wonderful. I hate it, it is terrible.\n```\n\nSad, so sad.";
     let places: Vec<_> = inserted(answer, &whole(answer)).into_iter().map(|(at, _)| at).collect();
     assert_eq!(places, [0, answer.find("Sad").unwrap()]);
+    assert_eq!(whole("```sorry"), "```sorry");
     let answer = "It is `a terrible, horrible. awful! bad thing` here.";
     assert_eq!(inserted(answer, &whole(answer)), [(0, "[emotion:neutral,tone:neutral]".to_owned())]);
 }
