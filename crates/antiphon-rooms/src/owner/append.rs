@@ -4,8 +4,8 @@ use super::{Owner, advance};
 use crate::fold::RoomState;
 use antiphon_ai::run::Said;
 use antiphon_core::limits::{
-    CATCH_UP_BYTES, CATCH_UP_EVENTS, MAX_STREAM_AGE, ROOM_COMMANDS, ROOM_PROJECT_DELAY, ROOM_PROJECT_EVENTS, ROOM_RETRY_LEAST,
-    ROOM_RETRY_MOST,
+    CATCH_UP_BYTES, CATCH_UP_EVENTS, MAX_STREAM_AGE, ROOM_COMMANDS, ROOM_PROJECT_DELAY, ROOM_PROJECT_EVENTS,
+    ROOM_RETRY_LEAST, ROOM_RETRY_MOST,
 };
 use antiphon_core::{Log, LogError, Position, ReadFrom, ReadLimit, Record, Refusal, RoomEvent, Timestamp};
 use std::sync::atomic::Ordering;
