@@ -14,7 +14,7 @@ export function Studio({ session, onEnded }: { session: Session; onEnded: (sessi
   const client = useAntiphon();
   useEndedSession(session, onEnded);
   const roomId = useRoute();
-  const catalog = useCatalog(client);
+  const catalog = useCatalog(client, session.userId);
   // The address at which the drawer was opened: going elsewhere closes it.
   const [drawerAt, setDrawerAt] = useState<string>();
   const address = addressOf(roomId);

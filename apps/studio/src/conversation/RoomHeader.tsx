@@ -6,10 +6,11 @@ import { agentChip } from "../rooms/agent_words";
 
 type RoomHeaderProps = {
   agent: Agent | undefined;
-  agentName: string;
+  heading: string;
   title: string;
   hasCues: boolean;
   isInspecting: boolean;
+  isGone: boolean;
   onCues: () => void;
   onInspect: () => void;
   onMenu: () => void;
@@ -18,7 +19,7 @@ type RoomHeaderProps = {
 
 /** Whom the person talks with, how the connection is, and what can be switched. */
 export function RoomHeader(props: RoomHeaderProps) {
-  const { agent, agentName, hasCues, isInspecting } = props;
+  const { agent, hasCues, isInspecting } = props;
   return (
     <header className="bar">
       <button
@@ -31,7 +32,7 @@ export function RoomHeader(props: RoomHeaderProps) {
         <Icon name="menu" />
       </button>
       <div className="bar-title">
-        <h1>{agentName}</h1>
+        <h1>{props.heading}</h1>
         {agent && (
           <p>
             {agentChip(agent)}
@@ -62,7 +63,7 @@ export function RoomHeader(props: RoomHeaderProps) {
       >
         <Icon name="activity" />
       </button>
-      <DeleteRoom title={props.title} onDelete={props.onDelete} />
+      {!props.isGone && <DeleteRoom title={props.title} onDelete={props.onDelete} />}
     </header>
   );
 }

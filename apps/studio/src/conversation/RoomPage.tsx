@@ -32,18 +32,20 @@ export function RoomPage({ roomId, room: listed, agents, onMenu, onDelete }: Roo
   const interrupt = useInterrupt(room, state, onError);
   const agentId = state.info?.agentId ?? listed?.agentId;
   const agent = agents?.find(({ id }) => id === agentId);
-  const agentName = agent?.name ?? agentId ?? "the agent";
+  const knownName = agent?.name ?? agentId;
+  const agentName = knownName ?? "the agent";
+  const isGone = state.status === "gone";
   const title = listed?.name ?? titleOf(roomId) ?? `Conversation with ${agentName}`;
   useEffect(() => {
     document.title = `${agentName} · Antiphon`;
     return () => void (document.title = "Antiphon");
   }, [agentName]);
   const inspect = useCallback(() => setInspecting((is) => !is), []);
-  const isGone = state.status === "gone";
   return (
     <div className="room">
       <RoomHeader
-        {...{ agent, agentName, title, hasCues, isInspecting, onMenu }}
+        {...{ agent, title, hasCues, isInspecting, isGone, onMenu }}
+        heading={knownName ?? (isGone ? "Not found" : "Conversation")}
         onCues={toggleCues}
         onInspect={inspect}
         onDelete={() => void onDelete(roomId)}

@@ -5,10 +5,27 @@ import { useCallback, useEffect, useState } from "react";
 /** How often agents that are not ready yet are asked for, in milliseconds. */
 const READY_INTERVAL = 4_000;
 
+/** What a reload of the page begins with, until the server has answered. */
+type Kept = { userId: string; agents: readonly Agent[]; rooms: readonly RoomInfo[] };
+
+const KEPT_AS = "antiphon.catalog";
+/** Longer lists are not kept. */
+const MOST_KEPT = 100;
+
+function keptOf(userId: string): Partial<Kept> {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT_AS) ?? "null") as Kept | null;
+    return kept?.userId === userId ? kept : {};
+  } catch {
+    return {};
+  }
+}
+
 /** The agents and the person's rooms. What was read stays where reading it again fails. */
-export function useCatalog(client: Antiphon) {
-  const [agents, setAgents] = useState<readonly Agent[]>();
-  const [rooms, setRooms] = useState<readonly RoomInfo[]>();
+export function useCatalog(client: Antiphon, userId: string) {
+  const [kept] = useState(() => keptOf(userId));
+  const [agents, setAgents] = useState(kept.agents);
+  const [rooms, setRooms] = useState(kept.rooms);
   const [error, setError] = useState<unknown>();
   const isLive = useStore(client.connection).status === "live";
 
@@ -27,6 +44,11 @@ export function useCatalog(client: Antiphon) {
   useEffect(() => {
     void reload();
   }, [reload, isLive]);
+  useEffect(() => {
+    if (!agents || !rooms) return;
+    const now: Kept = { userId, agents, rooms: rooms.slice(0, MOST_KEPT) };
+    sessionStorage.setItem(KEPT_AS, JSON.stringify(now));
+  }, [userId, agents, rooms]);
   const isWaiting = agents?.some(({ ready }) => !ready) === true;
   useEffect(() => {
     if (!isWaiting) return undefined;
