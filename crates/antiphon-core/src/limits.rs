@@ -154,6 +154,8 @@ pub const PLACING_ASKED_AT_ONCE: usize = 4;
 pub const PLACING_TIMEOUT: Duration = Duration::from_millis(1500);
 /// What is kept of a model's reasoning for one answer, in bytes: it is shown, never sent back, and long for some models.
 pub const MAX_REASONING_BYTES: usize = 256 * 1024;
+/// What a model may think for one answer, in bytes, kept or not: a day of reading, and a call that never ends is ended.
+pub const MAX_REASONING_READ: usize = 2 << 20;
 /// Citations of one answer: more than a provider's search gives.
 pub const MAX_CITATIONS: usize = 50;
 /// A citation's address and its title, in bytes each: longer addresses are left out, longer titles are cut.

@@ -4,7 +4,7 @@ use super::dialect::{Answer, Dialect};
 use super::endpoint::Endpoint;
 use super::fault;
 use super::whole::{read_whole, send};
-use crate::frames::{FrameDecoder, Framing};
+use crate::frames::{Frame, FrameDecoder, Framing, repaired};
 use crate::provider::{CallEnd, FaultKind, Piece, Prompt, ProviderFault};
 use antiphon_core::limits;
 use bytes::Bytes;
@@ -62,7 +62,8 @@ async fn start<D: Dialect>(endpoint: Arc<Endpoint<D>>, prompt: &Prompt) -> State
         return State::Ending(said, end);
     }
     let (decoder, answer) = (FrameDecoder::new(D::FRAMING), D::answer(prompt));
-    State::Reading(Box::new(Reading { endpoint, response, decoder, answer, said: VecDeque::new(), stop: None }))
+    let (opening, said, stop) = (None, VecDeque::new(), None);
+    State::Reading(Box::new(Reading { endpoint, response, decoder, answer, opening, said, stop }))
 }
 
 fn is_json(response: &Response) -> bool {
@@ -76,6 +77,8 @@ struct Reading<D: Dialect> {
     response: Response,
     decoder: FrameDecoder,
     answer: D::Answer,
+    /// The first byte of the body that is no white space.
+    opening: Option<u8>,
     /// What was said and not given yet.
     said: VecDeque<Piece>,
     /// Why nothing follows that.
@@ -108,7 +111,7 @@ impl<D: Dialect> Reading<D> {
     /// Takes one frame in, or the bytes for the next ones.
     async fn step(&mut self) -> Option<Stop> {
         match self.decoder.next_frame() {
-            Ok(Some(frame)) => match self.answer.take_frame(frame, &mut self.said) {
+            Ok(Some(frame)) => match take_frame(&mut self.answer, frame, &mut self.said) {
                 Ok(is_terminal) => is_terminal.then_some(Stop::Done),
                 Err(fault) => Some(Stop::Fault(fault)),
             },
@@ -116,14 +119,29 @@ impl<D: Dialect> Reading<D> {
                 let idle = self.idle_timeout();
                 match read_bytes(&mut self.response, idle).await {
                     Ok(Some(bytes)) => {
+                        self.opening = self.opening.or(bytes.trim_ascii_start().first().copied());
                         self.decoder.feed(bytes);
                         None
                     }
                     Ok(None) => Some(self.end_of_body()),
-                    Err(detail) => Some(Stop::Broke(detail)),
+                    Err(detail) => Some(self.broke(detail)),
                 }
             }
-            Err(error) => Some(Stop::Fault(FaultKind::Error.fault(error.to_string()))),
+            Err(error) => {
+                let fault = FaultKind::Unusable.fault(error.to_string());
+                Some(Stop::Fault(fault.saying("The model's provider sent more at once than is taken.")))
+            }
+        }
+    }
+
+    /// A break, unless the body was no stream of this framing at all: then it would be none the next time.
+    fn broke(&self, detail: String) -> Stop {
+        match self.opening {
+            Some(b'<') => Stop::Fault(FaultKind::NotFound.fault("a web page came in place of an answer")),
+            Some(byte) if !D::FRAMING.may_begin_with(byte) => {
+                Stop::Fault(FaultKind::Error.fault("what came is not a stream of this API"))
+            }
+            _ => Stop::Broke(detail),
         }
     }
 
@@ -135,12 +153,15 @@ impl<D: Dialect> Reading<D> {
     /// A clean end of the body: what is left may be a frame whose line end is missing, or half a frame.
     fn end_of_body(&mut self) -> Stop {
         let detail = "the stream ended without its terminal marker".to_owned();
+        if !self.opening.is_none_or(|byte| D::FRAMING.may_begin_with(byte)) {
+            return self.broke(detail);
+        }
         let Ok(Some(frame)) = self.decoder.finish() else { return Stop::Broke(detail) };
         let whole = frame.data == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(frame.data).is_ok();
         if !whole {
             return Stop::Broke("the stream ended inside a frame".to_owned());
         }
-        match self.answer.take_frame(frame, &mut self.said) {
+        match take_frame(&mut self.answer, frame, &mut self.said) {
             Ok(true) => Stop::Done,
             Ok(false) => Stop::Broke(detail),
             Err(fault) => Stop::Fault(fault),
@@ -164,6 +185,11 @@ impl<D: Dialect> Reading<D> {
         let rest = async { while let Ok(Some(_)) = self.response.chunk().await {} };
         let _ = timeout(limits::PROVIDER_DRAIN_TIMEOUT, rest).await;
     }
+}
+
+fn take_frame(answer: &mut impl Answer, frame: Frame<'_>, said: &mut VecDeque<Piece>) -> Result<bool, ProviderFault> {
+    let repaired = repaired(frame.data);
+    answer.take_frame(Frame { data: repaired.as_deref().unwrap_or(frame.data), ..frame }, said)
 }
 
 /// The next bytes of a body, none at its end; the error is a detail for the log.

@@ -3,6 +3,7 @@
 use super::dialect::{Answer, Dialect};
 use super::endpoint::Endpoint;
 use super::fault;
+use crate::frames::repaired;
 use crate::provider::{CallEnd, CallOutcome, FaultKind, Piece, Prompt, ProviderFault, WholeAnswer};
 use antiphon_core::limits;
 use reqwest::{Response, StatusCode};
@@ -79,7 +80,8 @@ pub(super) async fn read_whole<D: Dialect>(
         }
     }
     let mut answer = D::answer(prompt);
-    match answer.take_whole(&body, &mut said) {
+    let repaired = repaired(&body);
+    match answer.take_whole(repaired.as_deref().unwrap_or(&body), &mut said) {
         Ok(()) => (said, answer.complete()),
         Err(fault) => (VecDeque::new(), CallEnd::failed(fault.without(endpoint.options.api_key.as_ref()))),
     }

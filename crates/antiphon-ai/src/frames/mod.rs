@@ -3,9 +3,11 @@
 mod json_lines;
 mod lines;
 mod sse;
+mod surrogates;
 
 pub use json_lines::LineDecoder;
 pub use sse::SseDecoder;
+pub(crate) use surrogates::repaired;
 
 use bytes::Bytes;
 
@@ -24,6 +26,16 @@ impl Framing {
         match self {
             Self::ServerSentEvents => "text/event-stream, application/json",
             Self::JsonLines => "application/x-ndjson, application/json",
+        }
+    }
+}
+
+impl Framing {
+    /// Whether a body of this framing can begin so: with a field's name, a comment, a byte order mark; or with an object.
+    pub(crate) fn may_begin_with(self, byte: u8) -> bool {
+        match self {
+            Self::ServerSentEvents => matches!(byte, b'd' | b'e' | b'i' | b'r' | b':' | 0xEF),
+            Self::JsonLines => byte == b'{',
         }
     }
 }

@@ -34,6 +34,9 @@ impl Answer for ChatAnswer {
         let completion = parse(frame.data, frame.event == b"error")?;
         if let Some(mut choice) = self.take(completion) {
             self.say(choice.take_delta(), said);
+            if let Some(error) = choice.error() {
+                return Err(fault::in_band(error.as_bytes()));
+            }
         }
         if self.is_finished() {
             self.tags.finish(said);
@@ -49,6 +52,9 @@ impl Answer for ChatAnswer {
         }
         if let Some(mut choice) = self.take(completion) {
             self.say(choice.take_message().map_err(|_| not_understood())?, said);
+            if let Some(error) = choice.error() {
+                return Err(fault::in_band(error.as_bytes()));
+            }
         }
         self.tags.finish(said);
         Ok(())

@@ -104,6 +104,9 @@ pub(super) struct Choice<'a> {
     message: Option<&'a RawValue>,
     #[serde(borrow, default)]
     finish_reason: Option<Cow<'a, str>>,
+    /// OpenRouter's place for an error in the middle of an answer.
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +199,14 @@ impl<'a> Choice<'a> {
     pub(super) fn take_message(&mut self) -> serde_json::Result<Added<'a>> {
         let message: Option<Delta<'a>> = self.message.take().map(|raw| serde_json::from_str(raw.get())).transpose()?;
         Ok(message.map(Delta::added).unwrap_or_default())
+    }
+
+    /// An error of the provider that ends the answer, as an object; or none but the word for it.
+    pub(super) fn error(&self) -> Option<&str> {
+        match self.error {
+            Some(error) => Some(error.get()),
+            None => (self.finish_reason() == Some("error")).then_some("{}"),
+        }
     }
 
     /// Why the answer is over, once it is: some servers send `""` for null.

@@ -12,7 +12,9 @@ mod tests;
 
 use crate::agent::{Agent, MarkerSource};
 use crate::provider::{CallEnd, CallOutcome, Piece, Prompt, WholeAnswer};
-use antiphon_core::limits::{MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_GATHERED_BYTES, MAX_REASONING_BYTES};
+use antiphon_core::limits::{
+    MAX_ANSWER_BYTES, MAX_CHUNK_BYTES, MAX_GATHERED_BYTES, MAX_REASONING_BYTES, MAX_REASONING_READ,
+};
 use antiphon_core::{Outcome, RoomEvent, StreamFault};
 use antiphon_markers::{Parsed, Parser, Vocabulary};
 use attempt::{Break, Next};
@@ -239,15 +241,20 @@ impl Run {
         }
     }
 
-    /// Takes reasoning in. What goes past its bound is left out: it is shown, and nothing depends on it.
+    /// Takes reasoning in. What goes past what is kept is left out: it is shown, and nothing depends on it. A model that
+    /// does not come to an end with thinking is stopped.
     fn overhear(&mut self, text: &str) {
         let kept = prefix(text, MAX_REASONING_BYTES.saturating_sub(self.reasoned));
-        self.reasoned += kept.len();
+        self.reasoned += text.len();
         let mut rest = kept;
         while !rest.is_empty() {
             let part = prefix(rest, MAX_CHUNK_BYTES);
             rest = rest.get(part.len()..).unwrap_or_default();
             self.gathered.reasoning(self.attempt, part, Instant::now());
+        }
+        if self.reasoned > MAX_REASONING_READ {
+            let message = format!("the model thought for more than {MAX_REASONING_READ} bytes without an end");
+            self.end(Outcome::Failed, Some(StreamFault { code: "too_long".into(), message }));
         }
     }
 

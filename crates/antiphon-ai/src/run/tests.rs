@@ -220,6 +220,28 @@ async fn what_the_model_thinks_is_said_apart_and_is_void_with_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_model_that_never_stops_thinking_is_stopped() {
+    let thoughts = vec![Piece::Reasoning("x".repeat(64 * 1024)); 1 + MAX_REASONING_READ / (64 * 1024)];
+    let (asked, _) = ask(vec![thoughts], Recovery::Restart, false);
+    let mut run = Run::begin(asked);
+    let (mut kept, mut last) = (0, None);
+    while !run.is_over() || last.is_none() {
+        if !run.is_over() {
+            run.advance().await;
+        }
+        for said in run.take() {
+            match said.event {
+                RoomEvent::ArStreamReasoning { text, .. } => kept += text.len(),
+                other => last = Some(short(&other)),
+            }
+        }
+        run.appended();
+    }
+    assert_eq!(kept, MAX_REASONING_BYTES);
+    assert_eq!(last.as_deref(), Some("end Failed 0 too_long"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn finish_asks_for_the_whole_answer() {
     let (ask, provider) =
         ask(vec![vec![text("one")], vec![text("all [pose:idle]of it"), complete()]], Recovery::Finish, false);

@@ -54,3 +54,37 @@ async fn milliseconds_to_wait_are_understood() {
     let fault = fault(call::<ChatCompletions>(Reply::json_with(429, &[("retry-after-ms", "40")], &slow)).await.end);
     assert_eq!(fault.retry_after, Some(Duration::from_millis(40)));
 }
+
+#[tokio::test]
+async fn an_error_on_a_choice_is_no_end_of_an_answer() {
+    let choice = |error| json!({"choices": [{"index": 0, "delta": {"content": "half"}, "finish_reason": "error", "error": error}]});
+    for (error, kind) in [(json!({"code": 429, "message": "boom"}), FaultKind::Busy), (json!(null), FaultKind::Error)] {
+        let heard = call::<ChatCompletions>(Reply::stream().data(choice(error)).done_marker()).await;
+        assert_eq!(heard.texts, ["half"]);
+        assert_eq!(fault(heard.end).kind, kind);
+    }
+}
+
+/// Of the shared reading loop.
+#[tokio::test]
+async fn what_is_no_stream_at_all_is_not_a_broken_one() {
+    for (body, kind) in [
+        ("\n<!doctype html><p>Hello", FaultKind::NotFound),
+        ("{\"error\": \"boom\"}", FaultKind::Error),
+        ("\u{1f}compressed", FaultKind::Error),
+    ] {
+        let heard = call::<ChatCompletions>(Reply::stream().bytes(body)).await;
+        assert!(heard.texts.is_empty());
+        assert_eq!(fault(heard.end).kind, kind, "{body}");
+    }
+}
+
+/// Of the shared reading loop.
+#[tokio::test]
+async fn half_a_surrogate_pair_costs_one_character_and_not_the_answer() {
+    let delta =
+        |text: &str| format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n");
+    let body = [delta("x \\ud83d"), delta("\\ude00 y"), delta("\\ud83d\\ude00")].concat();
+    let heard = call::<ChatCompletions>(Reply::stream().bytes(body).finish("stop").done_marker()).await;
+    assert_eq!(heard.texts.concat(), "x \u{fffd}\u{fffd} y😀");
+}
