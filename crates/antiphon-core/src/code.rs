@@ -1,9 +1,11 @@
 //! The one table of error codes: what a client reads, its HTTP status and whether trying again can help.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A code of the table. Its wire form is the snake case name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Code {
     /// The body or message is not JSON.
     InvalidJson,
@@ -120,7 +122,7 @@ impl Code {
 }
 
 /// A refusal as a client gets it, on any transport: a code, what was wrong and what is allowed. Holds no internals.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{}: {message}", code.as_str())]
 pub struct Refusal {
     /// The row of the table.

@@ -260,3 +260,8 @@ pub const CHAT_REMEMBERED: usize = 256;
 pub const CHAT_HISTORY: usize = 100;
 /// Tokens of the answer that `antiphon doctor --call` asks a model for: a greeting, and the start of a thought before it.
 pub const DOCTOR_ANSWER_TOKENS: u32 = 32;
+
+/// Shards of a deployment: each has a lease, and a Kafka partition where there is Kafka.
+pub const MAX_SHARDS: u16 = 256;
+/// Shards where nothing is said: enough for as many processes that answer, and few enough to renew all leases at once.
+pub const DEFAULT_SHARDS: u16 = 8;

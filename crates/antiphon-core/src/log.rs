@@ -60,6 +60,9 @@ pub enum LogError {
         /// Which.
         event_id: String,
     },
+    /// Another process owns the channel's shard, or nobody at the moment. Nothing of the append was taken.
+    #[error("this process does not own the channel's shard")]
+    NotOwner,
     /// The engine cannot write or read now. Nothing of the append was acknowledged; it may be tried again.
     #[error("the log is unavailable: {reason}")]
     Unavailable {
@@ -93,6 +96,11 @@ impl From<LogError> for Refusal {
                     "the `eventId` {event_id:?} was used for another event of this channel: nothing was taken; use a new one for each event, and the same event to repeat one"
                 ),
             ),
+            LogError::NotOwner => Refusal::new(
+                Code::Unavailable,
+                "what answers for this channel is moving to another process; nothing was taken, try again",
+            )
+            .retry_after(Duration::from_secs(1)),
             LogError::Unavailable { .. } => Refusal::new(
                 Code::Unavailable,
                 "the log cannot be written or read at the moment; nothing was taken, try again",

@@ -23,6 +23,11 @@ impl ChannelHash {
             .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         Self(hash)
     }
+
+    /// The hash as a number.
+    pub fn number(self) -> u32 {
+        self.0
+    }
 }
 
 /// "After this event" of one channel. Positions of one channel and incarnation sort by (epoch, address, index, number).

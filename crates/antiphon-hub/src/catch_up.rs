@@ -24,7 +24,7 @@ pub(crate) async fn run(hub: Arc<Hub>, subscription: Arc<Subscription>, mut curs
         }
         let records = match next(&hub, &subscription, cursor).await {
             Ok(records) => records,
-            Err(LogError::Unavailable { .. }) => {
+            Err(LogError::Unavailable { .. } | LogError::NotOwner) => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }

@@ -33,6 +33,8 @@ struct State {
     members: HashMap<Arc<str>, Arc<str>>,
     presence_changed: bool,
     has_leavers: bool,
+    /// The log has events that no delivery brought, or may have.
+    is_to_be_read: bool,
     is_stopped: bool,
 }
 
@@ -65,7 +67,32 @@ impl Feed {
 
     /// Sets where live begins; the records before it are dropped as known.
     pub(crate) fn open(&self, end: Position) {
-        self.state.lock().claimed = Some(end);
+        let mut state = self.state.lock();
+        if state.claimed.is_none_or(|claimed| claimed.incarnation != end.incarnation) {
+            state.window.clear();
+            state.window_bytes = 0;
+        }
+        state.claimed = Some(end);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// The channel has events up to here. What is not pending is read from the log.
+    pub(crate) fn moved(&self, end: Position) {
+        let mut state = self.state.lock();
+        let is_known = |known: &Position| known.incarnation == end.incarnation && known.number >= end.number;
+        let is_pending = state.pending.last().is_some_and(|record| is_known(&record.position));
+        if is_pending || state.claimed.is_none_or(|claimed| is_known(&claimed)) {
+            return;
+        }
+        state.is_to_be_read = true;
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// The channel may have events that no delivery brought.
+    pub(crate) fn look(&self) {
+        self.state.lock().is_to_be_read = true;
         self.wake.notify_one();
     }
 
@@ -88,7 +115,9 @@ impl Feed {
     /// Joins the live clients if the subscription has everything that they have; says that it caught up.
     pub(crate) fn join(&self, subscription: &Arc<Subscription>, cursor: Position) -> bool {
         let mut state = self.state.lock();
-        if state.claimed.is_none_or(|claimed| cursor.number < claimed.number) {
+        let has_all =
+            |claimed: Position| cursor.incarnation == claimed.incarnation && cursor.number >= claimed.number;
+        if !state.claimed.is_some_and(has_all) {
             return false;
         }
         // Under the lock, so that no live event can come before it.
@@ -105,7 +134,8 @@ impl Feed {
     /// Recent events after the cursor, if the window reaches back that far.
     pub(crate) fn recent_after(&self, cursor: Position) -> Option<Vec<Record>> {
         let state = self.state.lock();
-        let first = state.window.front()?.position.number;
+        let oldest = state.window.front().filter(|oldest| oldest.position.incarnation == cursor.incarnation)?;
+        let first = oldest.position.number;
         let skip = usize::try_from(cursor.number.checked_sub(first)?.checked_add(1)?).ok()?;
         let mut bytes = 0;
         let within = |record: &&Record| {
@@ -156,6 +186,9 @@ impl Feed {
         if let Some(turn) = state.claim_records(after) {
             return turn;
         }
+        if std::mem::take(&mut state.is_to_be_read) {
+            return Turn::Repair { after };
+        }
         if std::mem::take(&mut state.has_leavers) {
             return Turn::Sweep;
         }
@@ -182,17 +215,20 @@ impl State {
         }
         let mut pending = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
-        if !pending.is_sorted_by_key(|record| record.position.number) {
-            pending.sort_by_key(|record| record.position.number);
+        let place = |record: &Record| (record.position.incarnation, record.position.number);
+        if !pending.is_sorted_by_key(place) {
+            pending.sort_by_key(place);
         }
         let (mut last, mut bytes) = (after, 0);
         let mut records = Vec::with_capacity(pending.len());
         let mut rest = pending.into_iter();
         for record in rest.by_ref() {
-            if record.position.number <= last.number {
+            if place(&record) <= (last.incarnation, last.number) {
                 continue;
             }
-            if record.position.number > last.number + 1 || bytes >= CATCH_UP_BYTES {
+            // Another incarnation is another log: the read that is to close the gap says so.
+            let is_gap = place(&record) != (last.incarnation, last.number + 1);
+            if is_gap || bytes >= CATCH_UP_BYTES {
                 self.pending_bytes += record.json.len();
                 self.pending.push(record);
                 break;

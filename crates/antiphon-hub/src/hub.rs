@@ -6,7 +6,7 @@ use crate::latency::Hops;
 use crate::outlet::Outlet;
 use crate::session::Sessions;
 use crate::writer;
-use antiphon_core::{Backbone, ChannelName, Log, Record, Refusal, ViewerCount, new_client_id};
+use antiphon_core::{Backbone, ChannelName, Delivery, Log, Record, Refusal, ViewerCount, new_client_id};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,9 +52,9 @@ impl Hub {
             this: this.clone(),
         });
         let receiver = Arc::downgrade(&hub);
-        hub.backbone.attach(Arc::new(move |records| {
+        hub.backbone.attach(Arc::new(move |delivery| {
             if let Some(hub) = receiver.upgrade() {
-                hub.receive(records);
+                hub.take(delivery);
             }
         }));
         hub
@@ -133,6 +133,19 @@ impl Hub {
             followed.feed.stop();
             feeds.remove(channel);
             self.backbone.unfollow(channel);
+        }
+    }
+
+    fn take(&self, delivery: Delivery<'_>) {
+        match delivery {
+            Delivery::Records(records) => self.receive(records),
+            Delivery::Tail(channel, end) => {
+                let feed = self.feeds.lock().get(channel).map(|found| found.feed.clone());
+                if let Some(feed) = feed {
+                    feed.moved(end);
+                }
+            }
+            Delivery::Lost => self.feeds.lock().values().for_each(|followed| followed.feed.look()),
         }
     }
 

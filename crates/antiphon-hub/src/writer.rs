@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// One client in this many has its socket latency measured.
 const MEASURE_EVERY: usize = 16;
+/// How soon the log is asked again for what it did not have.
+const REPAIR_AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) async fn run(hub: Arc<Hub>, feed: Arc<Feed>) {
     let mut live: Vec<Joined> = Vec::new();
@@ -117,14 +119,22 @@ async fn repair(hub: &Arc<Hub>, feed: &Arc<Feed>, live: &mut Vec<Joined>, after:
     let limit = ReadLimit { events: CATCH_UP_EVENTS, bytes: CATCH_UP_BYTES };
     match hub.log().read(&feed.channel, ReadFrom::After(after), limit).await {
         Ok(records) if !records.is_empty() => feed.repair(records),
-        Ok(_) | Err(LogError::Unavailable { .. }) => tokio::time::sleep(Duration::from_millis(50)).await,
+        // A gap that the log cannot close yet, or nothing was missing.
+        Ok(_) => tokio::time::sleep(REPAIR_AGAIN).await,
+        Err(LogError::Unavailable { .. } | LogError::NotOwner) => {
+            feed.look();
+            tokio::time::sleep(REPAIR_AGAIN).await;
+        }
         Err(_) => {
             for joined in live.drain(..) {
                 tokio::spawn(catch_up::run(hub.clone(), joined.subscription, after));
             }
             match hub.log().bounds(&feed.channel).await {
                 Ok(bounds) => feed.open(bounds.end),
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(_) => {
+                    feed.look();
+                    tokio::time::sleep(REPAIR_AGAIN).await;
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use antiphon_core::limits::{CATCH_UP_BYTES, OUTBOX_BYTES};
 use antiphon_core::{
-    Backbone, ChannelName, Code, Event, EventKind, Log, NamespaceSettings, Position, Receiver, Record, Retention,
+    Backbone, ChannelName, Code, Delivery, Event, EventKind, Log, NamespaceSettings, Position, Receiver, Record, Retention,
     RoomEvent, ViewerCount,
 };
 use antiphon_hub::{CloseReason, Connection, Hub, Offer, Outlet, Start, SubscribeRequest};
@@ -132,7 +132,7 @@ impl Backbone for FaultyBackbone {
     fn deliver(&self, records: &[Record]) {
         let receiver = self.receiver.lock().clone().unwrap();
         if !self.faults {
-            return receiver(records);
+            return receiver(Delivery::Records(records));
         }
         for record in records {
             let dice = self.random.lock().random_range(0..10);
@@ -140,11 +140,11 @@ impl Backbone for FaultyBackbone {
             match dice {
                 0 => {}
                 1 | 2 => held.push(record.clone()),
-                3 => receiver(&[record.clone(), record.clone()]),
+                3 => receiver(Delivery::Records(&[record.clone(), record.clone()])),
                 _ => {
-                    receiver(std::slice::from_ref(record));
+                    receiver(Delivery::Records(std::slice::from_ref(record)));
                     for late in held.drain(..) {
-                        receiver(&[late]);
+                        receiver(Delivery::Records(&[late]));
                     }
                 }
             }

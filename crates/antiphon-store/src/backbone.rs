@@ -1,6 +1,6 @@
 //! The live path of a single process: from the log's commit straight to the hub.
 
-use antiphon_core::{Backbone, ChannelName, Receiver, Record};
+use antiphon_core::{Backbone, ChannelName, Delivery, Receiver, Record};
 use parking_lot::RwLock;
 use std::collections::HashSet;
 use std::sync::OnceLock;
@@ -40,7 +40,7 @@ impl Backbone for InProcessBackbone {
         while let Some(run) = self.next_run(records, from) {
             from = run.end;
             if let Some(run) = records.get(run) {
-                receiver(run);
+                receiver(Delivery::Records(run));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What every backbone must do: hand the records of followed channels to the receiver.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a suite fails by panicking")]
 
-use antiphon_core::{Backbone, ChannelName, EventKind, Position, Record};
+use antiphon_core::{Backbone, ChannelName, Delivery, EventKind, Position, Record};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -39,7 +39,8 @@ type Delivered = Arc<Mutex<Vec<(String, u64)>>>;
 fn attach(backbone: &dyn Backbone) -> Delivered {
     let delivered = Delivered::default();
     let sink = delivered.clone();
-    backbone.attach(Arc::new(move |records: &[Record]| {
+    backbone.attach(Arc::new(move |delivery: Delivery<'_>| {
+        let Delivery::Records(records) = delivery else { return };
         assert!(!records.is_empty(), "a delivery of nothing");
         let one = |record: &Record| (record.channel.id().to_owned(), record.position.number);
         sink.lock().extend(records.iter().map(one));
@@ -90,7 +91,8 @@ async fn order_is_kept(backbone: Arc<dyn Backbone>) {
 async fn a_receiver_may_follow_and_unfollow(backbone: Arc<dyn Backbone>) {
     let delivered = Delivered::default();
     let (sink, own) = (delivered.clone(), Arc::downgrade(&backbone));
-    backbone.attach(Arc::new(move |records: &[Record]| {
+    backbone.attach(Arc::new(move |delivery: Delivery<'_>| {
+        let Delivery::Records(records) = delivery else { return };
         for record in records {
             sink.lock().push((record.channel.id().to_owned(), record.position.number));
             if let (Some(backbone), "a") = (own.upgrade(), record.channel.id()) {

@@ -4,13 +4,17 @@
 use super::{File, Finding};
 
 /// Every crate of the workspace with those of the workspace that it may depend on.
-const EDGES: [(&str, &[&str]); 16] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("antiphon-markers", &[]),
     ("antiphon-core", &["antiphon-markers"]),
     ("antiphon-sentiment", &["antiphon-markers"]),
     ("antiphon-wire", &["antiphon-core"]),
     ("antiphon-store", &["antiphon-core"]),
     ("antiphon-sql", &["antiphon-core"]),
+    // antiphon-store: each process keeps a copy of the partitions that it follows.
+    ("antiphon-kafka", &["antiphon-core", "antiphon-store"]),
+    ("antiphon-redis", &["antiphon-core"]),
+    ("antiphon-cluster", &["antiphon-core", "antiphon-sql"]),
     ("antiphon-local", &["antiphon-core"]),
     ("antiphon-hub", &["antiphon-core", "antiphon-wire"]),
     ("antiphon-ai", &["antiphon-core", "antiphon-markers", "antiphon-sentiment", "antiphon-wire"]),
@@ -29,6 +33,9 @@ const EDGES: [(&str, &[&str]); 16] = [
             "antiphon-wire",
             "antiphon-store",
             "antiphon-sql",
+            "antiphon-kafka",
+            "antiphon-redis",
+            "antiphon-cluster",
             "antiphon-local",
             "antiphon-hub",
             "antiphon-ai",
@@ -46,9 +53,12 @@ const EDGES: [(&str, &[&str]); 16] = [
 const FOR_TESTS: [&str; 2] = ["antiphon-testkit", "antiphon-store"];
 
 /// An outside library (and all whose name goes on from there with a `-`), the crates that may use it, and why.
-const DRIVERS: [(&str, &[&str], &str); 7] = [
+const DRIVERS: [(&str, &[&str], &str); 10] = [
     ("fjall", &["antiphon-store"], "the embedded engine is the only user of its store"),
     ("sqlx", &["antiphon-sql"], "SQL is spoken in one place"),
+    ("rdkafka", &["antiphon-kafka"], "Kafka is spoken in one place"),
+    ("redis", &["antiphon-redis"], "Redis is spoken in one place"),
+    ("tonic", &["antiphon-cluster"], "processes talk to each other in one place"),
     ("candle", &["antiphon-local"], "a heavy dependency, behind a feature of the server"),
     ("axum", &["antiphon-transport"], "clients are known to the transports alone"),
     ("hyper", &["antiphon-transport"], "clients are known to the transports alone"),
