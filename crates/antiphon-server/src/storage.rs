@@ -49,7 +49,7 @@ impl Storage {
         let memory: Arc<dyn Log> = Arc::new(MemoryLog::new(table.clone(), on_commit.clone()));
         let data = settings.data.clone();
         make_folder(&data).map_err(|error| cannot_write(&data, &error))?;
-        if settings.log.engine == Engine::Memory {
+        if settings.topology().engine() == Engine::Memory {
             // The records fold a log that is gone.
             for name in ["records-memory.sqlite", "records-memory.sqlite-wal", "records-memory.sqlite-shm"] {
                 let _ = std::fs::remove_file(data.join(name));

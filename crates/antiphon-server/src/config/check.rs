@@ -2,14 +2,12 @@
 
 use super::error::closest;
 use super::sections::names;
-use super::{AgentSection, ConfigError, Engine, MarkerSetting, ProviderKind, ProviderSection, Settings};
+use super::{AgentSection, ConfigError, MarkerSetting, ProviderKind, ProviderSection, Settings};
 use antiphon_core::limits::{MAX_ATTEMPTS, MAX_STREAM_AGE, MAX_TRUSTED_PROXIES};
 use antiphon_core::{AR_ROOM, ChannelName, Pattern, ROOM};
 use antiphon_transport::proxy::TrustedProxies;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-/// Duties that a process of this version has together.
-const ROLES: [&str; 3] = ["api", "ai", "realtime"];
 /// The longest that a graceful shutdown may be set to take, in seconds.
 const MAX_DRAIN_SECONDS: u64 = 3_600;
 /// The longest time between heartbeats, in seconds: a client that hears nothing for longer is taken for dead.
@@ -22,7 +20,7 @@ impl Settings {
         if let Err(problem) = self.address() {
             problems.push(problem.to_string());
         }
-        self.check_roles(&mut problems);
+        self.check_topology(&mut problems);
         for (name, provider) in &self.providers {
             check_provider(name, provider, &mut problems);
         }
@@ -30,25 +28,9 @@ impl Settings {
             self.check_agent(id, agent, &mut problems);
         }
         self.check_auth(&mut problems);
-        self.check_log(&mut problems);
+        self.check_namespaces(&mut problems);
         self.check_server(&mut problems);
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::new(problems.join("\n"))) }
-    }
-
-    /// One process has all roles: a part of them would leave the rest undone.
-    fn check_roles(&self, problems: &mut Vec<String>) {
-        for role in &self.roles {
-            if role == "relay" {
-                problems.push("roles: `relay` needs Kafka and Redis, which are not in this version".into());
-            } else if role != "all" && !ROLES.contains(&role.as_str()) {
-                problems.push(format!("roles: `{role}` is not one of all, {}", ROLES.join(", ")));
-            }
-        }
-        let has = |role: &str| self.roles.iter().any(|one| one == role);
-        if !has("all") && !ROLES.into_iter().all(has) {
-            let message = "roles: in this version one process has all of them; leave it out, or say `all`";
-            problems.push(message.into());
-        }
     }
 
     /// The address to listen on.
@@ -130,15 +112,7 @@ impl Settings {
         }
     }
 
-    fn check_log(&self, problems: &mut Vec<String>) {
-        let engine = match self.log.engine {
-            Engine::Disk | Engine::Memory => None,
-            Engine::Kafka => Some("kafka"),
-            Engine::RedisStreams => Some("redis-streams"),
-        };
-        if let Some(engine) = engine {
-            problems.push(format!("log.engine: `{engine}` is not in this version; use disk or memory"));
-        }
+    fn check_namespaces(&self, problems: &mut Vec<String>) {
         for (name, namespace) in &self.namespaces {
             if ChannelName::new(name, "any").is_err() {
                 problems.push(format!("namespaces.{name}: a namespace is 1 to 64 characters of a-z, 0-9, _ and -"));

@@ -1,16 +1,21 @@
 //! The configuration: a TOML file, then `ANTIPHON_…` variables, then flags.
 
 mod check;
+mod engines;
 mod environment;
 mod error;
 mod secret;
 mod sections;
+mod topology;
 
+pub use engines::{
+    ClusterSection, Engine, KafkaMechanism, KafkaSection, KafkaSecurity, RecordsSection, RedisSection, Role, Topology,
+};
 pub use error::ConfigError;
 pub use secret::Secret;
 pub use sections::{
-    AgentSection, AuthSection, ChannelsSection, DemoSection, Engine, LimitsSection, LogFormat, LogOutputSection,
-    LogSection, MarkerSetting, NamespaceSection, ProviderKind, ProviderSection, ServerSection, SyncSetting,
+    AgentSection, AuthSection, ChannelsSection, DemoSection, LimitsSection, LogFormat, LogOutputSection, LogSection,
+    MarkerSetting, NamespaceSection, ProviderKind, ProviderSection, ServerSection, SyncSetting,
 };
 
 use antiphon_core::limits::MAX_CONFIG_BYTES;
@@ -30,7 +35,9 @@ pub struct Settings {
     pub listen: String,
     /// The data directory.
     pub data: PathBuf,
-    /// The duties of this process: `all`, which are `api`, `ai` and `realtime`.
+    /// Which log and which live path.
+    pub topology: Option<Topology>,
+    /// The duties of this process: `all`, or some of `api`, `ai`, `realtime` and `relay`.
     pub roles: Vec<String>,
     /// Model providers by name.
     pub providers: BTreeMap<String, ProviderSection>,
@@ -42,6 +49,14 @@ pub struct Settings {
     pub limits: LimitsSection,
     /// The log's engine.
     pub log: LogSection,
+    /// How processes find each other.
+    pub cluster: ClusterSection,
+    /// How Kafka is reached.
+    pub kafka: KafkaSection,
+    /// How Redis is reached.
+    pub redis: RedisSection,
+    /// Where rooms and messages are.
+    pub records: RecordsSection,
     /// What namespaces keep.
     pub namespaces: BTreeMap<String, NamespaceSection>,
     /// The process.
@@ -59,12 +74,17 @@ impl Default for Settings {
         Self {
             listen: "127.0.0.1:8787".into(),
             data: "./antiphon-data".into(),
+            topology: None,
             roles: vec!["all".into()],
             providers: BTreeMap::new(),
             agents: BTreeMap::new(),
             auth: AuthSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),
+            cluster: ClusterSection::default(),
+            kafka: KafkaSection::default(),
+            redis: RedisSection::default(),
+            records: RecordsSection::default(),
             namespaces: BTreeMap::new(),
             server: ServerSection::default(),
             channels: ChannelsSection::default(),

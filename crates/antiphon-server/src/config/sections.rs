@@ -1,6 +1,6 @@
 //! The tables of the configuration file.
 
-use super::Secret;
+use super::{Engine, Secret};
 use antiphon_ai::agent::{OnDisconnect, Recovery};
 use antiphon_ai::connect::RemoteKind;
 use antiphon_transport::limiter::LimiterOptions;
@@ -227,20 +227,6 @@ impl From<LimitsSection> for LimiterOptions {
     }
 }
 
-/// What keeps the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Engine {
-    /// The data directory.
-    Disk,
-    /// A window in memory, gone with the process.
-    Memory,
-    /// Apache Kafka.
-    Kafka,
-    /// Redis Streams.
-    RedisStreams,
-}
-
 /// When an append is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -255,15 +241,16 @@ pub enum SyncSetting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
-    /// Which engine.
-    pub engine: Engine,
+    /// Which engine; it follows from the topology.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
     /// When an append is acknowledged; for `disk`.
     pub sync: SyncSetting,
 }
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self { engine: Engine::Disk, sync: SyncSetting::Always }
+        Self { engine: None, sync: SyncSetting::Always }
     }
 }
 

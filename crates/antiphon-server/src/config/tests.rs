@@ -56,7 +56,8 @@ ephemeral = false
 fn every_fixed_key_is_read_and_the_defaults_are_as_documented() {
     let settings = of_file(FULL).unwrap();
     assert_eq!(settings.limits, LimitsSection::default());
-    assert_eq!(settings.log, LogSection::default());
+    assert_eq!(settings.log.sync, LogSection::default().sync);
+    assert_eq!((settings.topology(), Settings::default().topology()), (Topology::Embedded, Topology::Embedded));
     let keep = settings.namespaces["metrics"].keep;
     assert_eq!((keep.events, keep.age), (Some(10_000), Some(Duration::from_secs(86_400))));
     assert_eq!(keep.bytes.unwrap().0, 64 << 20);
@@ -130,8 +131,6 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         ("[providers.m]\nkind = \"opneai\"".into(), &["line 2", "`openai`?"]),
         ("[providers.m]\nkind = \"openai\"".into(), &["base_url is missing"]),
         ("[providers.m]\nkind = \"script\"\nfile = \"x\"".into(), &["providers.m.file"]),
-        ("[log]\nengine = \"kafka\"".into(), &["log.engine", "not in this version"]),
-        ("[log]\nengine = \"redis-streams\"".into(), &["log.engine", "not in this version"]),
         ("[namespaces.Metrics]\nephemeral = true".into(), &["namespaces.Metrics", "a-z"]),
         ("[namespaces.m]\nkeep = { age = \"soon\" }".into(), &["line 2", "namespaces.m.keep.age"]),
         ("[namespaces.m]\nkeep = { bytes = \"64 apples\" }".into(), &["namespaces.m.keep.bytes"]),
@@ -139,8 +138,6 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_meant() {
         ("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]".into(), &["trusted_proxies", "10.0.0.0/8"]),
         ("[server]\ncors_origins = [\"app.example\"]".into(), &["cors_origins", "https://app.example"]),
         ("listen = \"8787\"".into(), &["listen", "127.0.0.1:8787"]),
-        ("roles = [\"relay\"]".into(), &["roles", "not in this version"]),
-        ("roles = [\"api\"]".into(), &["roles", "`all`"]),
         ("[auth]\napi_keys = [{ name = \"w\", key = \"k\", red = [] }]".into(), &["line 2", "auth.api_keys.0.red", "`read`?"]),
         ("[auth]\napi_keys = [{ name = \"w\", key = \"k\", read = [\"a*b\"] }]".into(), &["auth.api_keys.0", "a*b"]),
         ("[auth]\njwt_secret = { env = \"A\", file = \"B\" }".into(), &["auth.jwt_secret", "either"]),
@@ -188,4 +185,62 @@ fn the_examples_in_the_docs_hold() {
         kinds.extend(settings.providers.values().map(|provider| format!("{:?}", provider.kind)));
     }
     assert_eq!(kinds.len(), 7, "one of each kind: {kinds:?}");
+}
+
+#[test]
+fn one_line_names_the_topology_and_the_engine_alone_names_its_simplest() {
+    for (text, topology, engine) in [
+        ("", Topology::Embedded, Engine::Disk),
+        ("[log]\nengine = \"memory\"", Topology::Direct, Engine::Memory),
+        ("[log]\nengine = \"kafka\"", Topology::Kafka, Engine::Kafka),
+        ("[log]\nengine = \"redis-streams\"", Topology::RedisStreams, Engine::RedisStreams),
+        ("topology = \"grpc\"", Topology::Grpc, Engine::Memory),
+        ("topology = \"hybrid\"", Topology::Hybrid, Engine::Kafka),
+        ("topology = \"kafka-relay\"\n[log]\nengine = \"kafka\"", Topology::KafkaRelay, Engine::Kafka),
+    ] {
+        let settings = of_file(text).unwrap();
+        assert_eq!((settings.topology(), settings.topology().engine()), (topology, engine), "{text}");
+        let roles = settings.role_set().unwrap();
+        assert_eq!(roles.contains(&Role::Relay), topology == Topology::KafkaRelay, "{text}");
+        assert_eq!(of_file(&settings.to_toml().unwrap()).unwrap().topology(), topology);
+    }
+}
+
+#[test]
+fn a_split_that_cannot_work_is_refused_with_its_reason() {
+    let shared = "[records]\nurl = { env = \"RECORDS\" }\n";
+    let split = |topology: &str, roles: &str, rest: &str| format!("topology = \"{topology}\"\nroles = {roles}\n{rest}");
+    let kafka = |line: &str| format!("topology = \"kafka\"\n[kafka]\n{line}");
+    for (text, words) in [
+        (split("embedded", "[\"api\"]", shared), &["roles", "one process", "kafka-relay"][..]),
+        (split("direct", "[\"realtime\"]", shared), &["roles", "one process"]),
+        (split("hybrid", "[\"api\"]", ""), &["records.url is missing", "postgres://"]),
+        (split("kafka", "[\"relay\"]", shared), &["roles", "`relay`", "only `kafka-relay`"]),
+        (split("kafka", "[\"ia\"]", shared), &["roles", "`ia`", "all, api, ai, realtime, relay"]),
+        (split("kafka", "[]", shared), &["roles", "at least one"]),
+        ("topology = \"kafak\"".into(), &["line 1", "topology", "`kafka`?"]),
+        ("topology = \"hybrid\"\n[log]\nengine = \"disk\"".into(), &["log.engine", "`hybrid`", "`kafka`"]),
+        (kafka("replication_factor = 0"), &["kafka.replication_factor"]),
+        (kafka("keep = \"10m\""), &["kafka.keep", "4200"]),
+        (kafka("security = \"sasl-ssl\""), &["kafka.username", "kafka.password"]),
+        (kafka("username = \"u\""), &["kafka.security", "sasl-ssl"]),
+        (kafka("mechanism = \"scram\""), &["line 3", "kafka.mechanism", "scram-sha-"]),
+        ("topology = \"kafka\"\n[cluster]\nshards = 0".into(), &["cluster.shards", "1 to 256"]),
+        ("topology = \"kafka\"\n[cluster]\ntakeover_seconds = 90".into(), &["takeover_seconds", "1 to 60"]),
+        ("topology = \"kafka\"\n[cluster]\nlisten = \"10.0.0.1:1\"".into(), &["cluster.secret is missing"]),
+        ("topology = \"kafka\"\n[cluster]\nlisten = \"0.0.0.0:1\"\nsecret = \"s\"".into(), &["cluster.advertise"]),
+        ("topology = \"kafka\"\n[namespaces.m]\nephemeral = true".into(), &["namespaces.m.ephemeral", "grpc"]),
+    ] {
+        let said = of_file(&text).unwrap_err();
+        for word in words {
+            assert!(said.contains(word), "{said:?} lacks {word:?}");
+        }
+    }
+    for roles in ["[\"api\"]", "[\"ai\"]", "[\"realtime\"]", "[\"api\", \"realtime\"]"] {
+        for topology in ["kafka", "kafka-relay", "redis-streams", "grpc", "hybrid"] {
+            of_file(&split(topology, roles, shared)).unwrap();
+        }
+    }
+    of_file(&split("kafka-relay", "[\"relay\"]", shared)).unwrap();
+    of_file(&split("kafka", "[\"all\"]", "")).unwrap();
 }

@@ -14,10 +14,12 @@ pub use guest::Guest;
 pub use ticket::Ticket;
 pub use token::MintedClaims;
 
-use antiphon_core::{Code, Identity, Refusal};
+use antiphon_core::{Code, Elsewhere, Identity, OwnedShards, Refusal};
 use api_key::ApiKeys;
 use axum::http::{HeaderMap, HeaderName, header};
+use bytes::Bytes;
 use std::fmt;
+use std::sync::Arc;
 use ticket::Tickets;
 use token::Tokens;
 
@@ -103,7 +105,7 @@ impl Authenticator {
     /// `unauthorized`, or `unavailable` where the identity provider's keys cannot be had.
     pub async fn authenticate(&self, headers: &HeaderMap, ticket: Option<&str>) -> Result<Identity, Refusal> {
         if let Some(ticket) = ticket {
-            return self.tickets.redeem(ticket);
+            return self.tickets.redeem(ticket).await;
         }
         if let Some(key) = headers.get(API_KEY_HEADER) {
             return self.api_keys.check(key.as_bytes());
@@ -124,8 +126,18 @@ impl Authenticator {
     }
 
     /// A ticket that opens one connection as this identity.
-    pub fn issue_ticket(&self, identity: &Identity) -> Ticket {
-        self.tickets.issue(identity)
+    pub async fn issue_ticket(&self, identity: &Identity) -> Result<Ticket, Refusal> {
+        self.tickets.issue(identity).await
+    }
+
+    /// Lets every process of a deployment redeem what any of them gave. To be called once, before the first caller.
+    pub fn share_tickets(&self, owned: OwnedShards, elsewhere: Arc<dyn Elsewhere>) {
+        self.tickets.share(owned, elsewhere);
+    }
+
+    /// Answers what another process asks of a ticket. None where it would not wait here.
+    pub fn answer_of_ticket(&self, question: &[u8]) -> Option<Result<Bytes, Refusal>> {
+        self.tickets.answer(question)
     }
 
     /// A new guest with a token. Outside demo mode the path does not exist.

@@ -1,12 +1,11 @@
 //! Tokens, keys and tickets that hold, and all the ways in which they do not. The keys in `test_keys` are used here only.
 
 use super::*;
-use antiphon_core::Pattern;
+use antiphon_core::{ChannelName, Pattern, Sharding};
 use axum::routing::get;
 use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -242,16 +241,47 @@ async fn an_api_key_is_a_back_end() {
 async fn a_ticket_opens_one_connection_within_a_minute() {
     let authenticator = Authenticator::new(with_secret()).unwrap();
     let identity = check(&authenticator, &hs256(&claims())).await.unwrap();
-    let ticket = authenticator.issue_ticket(&identity).ticket;
+    let ticket = authenticator.issue_ticket(&identity).await.unwrap().ticket;
     let none = HeaderMap::new();
     let admitted = authenticator.authenticate(&none, Some(&ticket)).await.unwrap();
     assert_eq!((admitted.user_id, admitted.expires_at), ("anna".into(), identity.expires_at));
     assert_eq!(authenticator.authenticate(&none, Some(&ticket)).await.unwrap_err().code, Code::Unauthorized);
     // The ticket decides, whatever else is shown.
     assert!(authenticator.authenticate(&bearer(&hs256(&claims())), Some("ticket-0")).await.is_err());
-    let late = authenticator.issue_ticket(&identity).ticket;
+    let late = authenticator.issue_ticket(&identity).await.unwrap().ticket;
     tokio::time::advance(Duration::from_secs(61)).await;
     assert!(authenticator.authenticate(&none, Some(&late)).await.is_err());
+}
+
+/// The way from one authenticator to the other.
+struct Other(Arc<Authenticator>);
+
+#[async_trait::async_trait]
+impl Elsewhere for Other {
+    async fn ask(&self, _channel: &ChannelName, question: Bytes) -> Result<Bytes, Refusal> {
+        self.0.answer_of_ticket(&question).expect("the owner is asked")
+    }
+}
+
+#[tokio::test]
+async fn any_process_redeems_what_any_other_gave_once() {
+    let [owner, other] = [(), ()].map(|()| Arc::new(Authenticator::new(with_secret()).unwrap()));
+    let none_owned = OwnedShards::none(Sharding::ONE);
+    owner.share_tickets(OwnedShards::everything(), Arc::new(Other(other.clone())));
+    other.share_tickets(none_owned, Arc::new(Other(owner.clone())));
+    let identity = check(&owner, &hs256(&claims())).await.unwrap();
+    let none = HeaderMap::new();
+    for (from, to) in [(&owner, &other), (&other, &owner), (&other, &other)] {
+        let ticket = from.issue_ticket(&identity).await.unwrap().ticket;
+        let admitted = to.authenticate(&none, Some(&ticket)).await.unwrap();
+        assert_eq!((admitted.user_id, admitted.expires_at), ("anna".into(), identity.expires_at));
+        for again in [&owner, &other] {
+            assert_eq!(again.authenticate(&none, Some(&ticket)).await.unwrap_err().code, Code::Unauthorized);
+        }
+    }
+    assert!(other.answer_of_ticket(br#"{"Take":{"digest":[0]}}"#).unwrap().is_err());
+    let digest = vec![0; 32];
+    assert!(other.answer_of_ticket(&serde_json::to_vec(&json!({"Take": {"digest": digest}})).unwrap()).is_none());
 }
 
 #[tokio::test]

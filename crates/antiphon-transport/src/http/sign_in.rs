@@ -12,8 +12,11 @@ use std::sync::Arc;
 /// A ticket that opens one WebSocket or SSE connection within 60 seconds.
 #[utoipa::path(post, path = "/api/tickets", tag = "identity", responses(
     (status = 201, body = Ticket), (status = 401, body = ProblemDetails)))]
-pub(crate) async fn ticket(State(state): State<Arc<ApiState>>, Caller(who): Caller) -> (StatusCode, Json<Ticket>) {
-    (StatusCode::CREATED, Json(state.authenticator.issue_ticket(&who)))
+pub(crate) async fn ticket(
+    State(state): State<Arc<ApiState>>,
+    Caller(who): Caller,
+) -> Result<(StatusCode, Json<Ticket>), Problem> {
+    Ok((StatusCode::CREATED, Json(state.authenticator.issue_ticket(&who).await?)))
 }
 
 /// A guest and their token; in demo mode only.
