@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 mod advisories;
 mod audit;
+mod checksum;
 mod debian;
 mod demo;
 mod engines;
+mod faults;
 mod model;
 mod page;
+mod servers;
 mod spdx;
 mod steps;
 mod tidy;
@@ -26,10 +29,19 @@ cargo xtask COMMAND
       --no-model          without the in-process model: no download, a shorter build
       -- ARGS…            handed to `antiphon serve` as they are
   test [--only STEP]    all that a change must pass, or one step of it
+  servers [--brokers N] Kafka, Redis and PostgreSQL for tests run by hand, installed where missing; stays until Ctrl-C
   bench [NAME] [--json FILE]
                         build in release and measure; all benchmarks, or the one named
   verify openai|ollama  an adapter against a real server of its wire format, built from source at the first time
   verify mock           all adapters against a published mock server, from npm
+  faults                long campaigns of faults on real processes and engines; prints its seed
+      --topology LIST     which, with commas between (default: the durable ones)
+      --minutes M         for each of them (default 5)
+      --seed N            draws the same faults again
+      --brokers 1|3       of Kafka (default 1)
+      --only LIST         only these faults, such as `owner killed,network cut`
+      --scenario NAME     redis-stopped: hybrid with Redis away for ten seconds, and each token's latency
+      --json FILE         the table's numbers
   tidy                  the structural checks alone
   advisories FOLDER     take over the known vulnerabilities from a clone of RustSec's advisory-db
 ";
@@ -55,8 +67,11 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), String> {
         "demo" => demo::run(&demo::Options::parse(rest)?),
         demo::ANNOUNCE => demo::announce(rest),
         "test" => verify::run(verify::parse(rest)?),
+        "servers" => servers::stay(rest),
+        servers::SUPERVISE => servers::supervise(rest),
         "bench" => bench(rest),
         "verify" => engines::verify(rest),
+        "faults" => faults::run(&faults::Options::parse(rest)?),
         "tidy" => takes_nothing(command, rest).and_then(|()| tidy::run(&steps::root())),
         "advisories" => refresh_advisories(rest),
         "help" | "--help" | "-h" => {

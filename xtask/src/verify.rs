@@ -1,19 +1,28 @@
 //! `cargo xtask test`: every check that a change must pass, timed, stopping at the first that fails.
 
+use std::collections::BTreeSet;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::servers::{self, Servers};
 use crate::{audit, model, page, steps, tidy};
 
 /// Tells the tests where the model's weights are, or `none`: then those that need them say so and pass.
 const TEST_MODEL: &str = "ANTIPHON_TEST_MODEL";
+/// Tells the tests the file to name in what they leave out, a line each.
+const TEST_SKIPPED: &str = "ANTIPHON_TEST_SKIPPED";
+/// Set where nothing may go untested because something could not be had.
+const CI: &str = "CI";
 
 /// One check; the order is that in which they run, the quick ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// The model's weights are fetched.
     Weights,
+    /// The servers that the tests need are installed and started.
+    Servers,
     /// Formatting.
     Format,
     /// The structural checks.
@@ -30,13 +39,23 @@ pub enum Step {
     Browser,
 }
 
-const STEPS: [Step; 8] =
-    [Step::Weights, Step::Format, Step::Tidy, Step::Audit, Step::Page, Step::Clippy, Step::Test, Step::Browser];
+const STEPS: [Step; 9] = [
+    Step::Weights,
+    Step::Servers,
+    Step::Format,
+    Step::Tidy,
+    Step::Audit,
+    Step::Page,
+    Step::Clippy,
+    Step::Test,
+    Step::Browser,
+];
 
 impl Step {
     const fn name(self) -> &'static str {
         match self {
             Self::Weights => "weights",
+            Self::Servers => "servers",
             Self::Format => "fmt",
             Self::Tidy => "tidy",
             Self::Audit => "audit",
@@ -74,6 +93,7 @@ pub fn run(only: Option<Step>) -> Result<(), String> {
     let mut rows = Vec::new();
     let mut untested = Vec::new();
     let mut failure = None;
+    let mut servers = None;
     for step in STEPS.into_iter().filter(|step| only.is_none_or(|only| only == *step)) {
         if failure.is_some() {
             rows.push(row(step, "not run", None, ""));
@@ -81,7 +101,7 @@ pub fn run(only: Option<Step>) -> Result<(), String> {
         }
         println!("\n[{}]", step.name());
         let started = Instant::now();
-        match perform(step) {
+        match perform(step, &mut servers) {
             Ok(passed) => {
                 rows.push(row(step, "ok", Some(started.elapsed()), &passed.note));
                 untested.extend(passed.untested);
@@ -104,9 +124,18 @@ fn row(step: Step, result: &str, taken: Option<Duration>, note: &str) -> String 
     format!("  {:<8} {result:<8} {seconds:>8}  {note}", step.name()).trim_end().to_owned()
 }
 
-fn perform(step: Step) -> Result<Passed, String> {
+/// The servers are there from their own step, or the tests where that was left out, to the end of the tests.
+fn perform(step: Step, servers: &mut Option<Servers>) -> Result<Passed, String> {
     match step {
         Step::Weights => Ok(weights()),
+        Step::Servers => {
+            let started = start_servers()?;
+            // Which are missing is listed by the step that runs the tests.
+            let note = if started.missing.is_empty() { started.note.as_str() } else { "NOT ALL TO BE HAD" };
+            let passed = Passed { note: note.to_owned(), untested: Vec::new() };
+            *servers = Some(started);
+            Ok(passed)
+        }
         Step::Format => {
             steps::run("formatting", steps::cargo().args(["fmt", "--all", "--check"])).map(|()| Passed::default())
         }
@@ -114,7 +143,7 @@ fn perform(step: Step) -> Result<Passed, String> {
         Step::Audit => audit::run().map(|report| Passed { note: report.note, untested: report.unchecked }),
         Step::Page => page::check().map(|()| Passed::default()),
         Step::Clippy => clippy(),
-        Step::Test => tests(),
+        Step::Test => tests(&servers.take().map_or_else(start_servers, Ok)?),
         Step::Browser => browser(),
     }
 }
@@ -130,6 +159,15 @@ fn weights() -> Passed {
     }
 }
 
+fn start_servers() -> Result<Servers, String> {
+    let started = servers::start_needed()?;
+    let in_ci = std::env::var_os(CI).is_some_and(|value| !value.is_empty());
+    if in_ci && !started.missing.is_empty() {
+        return Err(format!("in CI nothing is left out: {}", started.missing.join("; ")));
+    }
+    Ok(started)
+}
+
 fn clippy() -> Result<Passed, String> {
     let all = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     steps::run("clippy", steps::cargo().args(all))?;
@@ -138,7 +176,7 @@ fn clippy() -> Result<Passed, String> {
     steps::run("clippy without the model", steps::cargo().args(small)).map(|()| Passed::default())
 }
 
-fn tests() -> Result<Passed, String> {
+fn tests(servers: &Servers) -> Result<Passed, String> {
     let weights = model::path();
     let mut cargo = steps::cargo();
     cargo.args(["test", "--workspace"]);
@@ -147,9 +185,20 @@ fn tests() -> Result<Passed, String> {
     } else {
         cargo.env(TEST_MODEL, "none");
     }
+    cargo.envs(servers.variables.iter().map(|(name, value)| (name, value)));
+    let skipped = steps::target_directory().join("skipped-tests");
+    fs::write(&skipped, "").map_err(|error| format!("{}: {error}", skipped.display()))?;
+    cargo.env(TEST_SKIPPED, &skipped);
     let tally = run_counting(&mut cargo)?;
+    let left_out = fs::read_to_string(&skipped).map_err(|error| format!("{}: {error}", skipped.display()))?;
     let note = format!("{} passed, {} failed, {} ignored", tally.passed, tally.failed, tally.ignored);
-    Ok(Passed { note, untested: Vec::new() })
+    let untested = servers.missing.iter().cloned().chain(left_out_by(&left_out)).collect();
+    Ok(Passed { note, untested })
+}
+
+/// What the tests wrote of what they leave out; several processes may have left the same out.
+fn left_out_by(lines: &str) -> BTreeSet<String> {
+    lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn browser() -> Result<Passed, String> {
@@ -214,9 +263,19 @@ mod tests {
         assert_eq!(parse(&["--only", "tidy"]).unwrap(), Some(Step::Tidy));
         assert_eq!(parse(&["--only=fmt"]).unwrap(), Some(Step::Format));
         assert!(
-            parse(&["--only", "lint"]).unwrap_err().contains("weights, fmt, tidy, audit, page, clippy, test, browser")
+            parse(&["--only", "lint"])
+                .unwrap_err()
+                .contains("weights, servers, fmt, tidy, audit, page, clippy, test, browser")
         );
         assert!(parse(&["--fast"]).is_err());
+    }
+
+    #[test]
+    fn what_tests_left_out_is_named_once_each() {
+        let lines =
+            "crates/b/tests/b.rs:9: no Redis\ncrates/a/tests/a.rs:3: no Kafka\n\ncrates/b/tests/b.rs:9: no Redis\n";
+        let named: Vec<String> = left_out_by(lines).into_iter().collect();
+        assert_eq!(named, ["crates/a/tests/a.rs:3: no Kafka", "crates/b/tests/b.rs:9: no Redis"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! They use what every program may use, HTTP, WebSocket and server-sent events, and nothing of the server's code.
 
 mod backoff;
+mod bench;
 mod chat;
 mod doctor;
 mod failure;
@@ -17,6 +18,7 @@ mod sse;
 mod tail;
 mod token;
 
+pub use bench::BenchArguments;
 pub use chat::ChatArguments;
 pub use doctor::DoctorArguments;
 pub use publish::PublishArguments;
@@ -40,6 +42,8 @@ pub enum ClientCommand {
     Token(TokenArguments),
     /// Check ports, disk, provider keys and reachability, and say how to mend what is wrong
     Doctor(DoctorArguments),
+    /// Measure on this machine
+    Bench(BenchArguments),
 }
 
 /// Runs a command to its end. What goes wrong is said on standard error; the exit code is 0 only where all went well.
@@ -52,6 +56,7 @@ pub async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Publish(arguments) => publish::run(arguments).await,
         ClientCommand::Token(arguments) => token::run(arguments),
         ClientCommand::Doctor(arguments) => doctor::run(arguments).await,
+        ClientCommand::Bench(arguments) => bench::run(arguments).await,
     };
     match result {
         Ok(code) => code,

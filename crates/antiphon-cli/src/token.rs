@@ -71,6 +71,24 @@ pub(crate) fn run(arguments: TokenArguments) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A token for a user of a server that is started with this secret, for an hour.
+pub(crate) fn mint_for_user(secret: &str, user: &str) -> Result<String, Failure> {
+    let now_seconds = Timestamp::now().millis() / 1_000;
+    let claims = Claims {
+        sub: user.to_owned(),
+        iat: now_seconds,
+        exp: now_seconds + 3_600,
+        read: Vec::new(),
+        publish: Vec::new(),
+    };
+    sign(&claims, secret)
+}
+
+fn sign(claims: &Claims, secret: &str) -> Result<String, Failure> {
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(secret.as_bytes()))
+        .map_err(|_| Failure::new("the token could not be signed"))
+}
+
 fn mint(arguments: TokenArguments, now_seconds: u64) -> Result<String, Failure> {
     let settings = arguments.config.as_deref().map(Settings::load).transpose()?;
     let secret = find_secret(&arguments, settings.as_ref())?;
@@ -98,8 +116,7 @@ fn mint(arguments: TokenArguments, now_seconds: u64) -> Result<String, Failure> 
     }
     let exp = now_seconds.saturating_add(arguments.expires.as_secs());
     let claims = Claims { sub, iat: now_seconds, exp, read, publish };
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(secret.as_bytes()))
-        .map_err(|_| Failure::new("the token could not be signed"))
+    sign(&claims, &secret)
 }
 
 fn check_patterns(patterns: &[String]) -> Result<(), Failure> {

@@ -1,9 +1,10 @@
 //! Who a caller is and which bare channels they may read or publish to. Rooms are a matter of ownership, not of patterns.
 
 use crate::{ChannelName, Code, Refusal, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// A channel name, or a prefix of one followed by `*`; `*` alone is every channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pattern(String);
 
 impl Pattern {
@@ -30,7 +31,7 @@ impl Pattern {
 }
 
 /// An authenticated caller.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Identity {
     /// The token's `sub`, or `key:NAME` for an API key: rooms belong to it.
     pub user_id: String,

@@ -59,14 +59,41 @@ pub const DELETED_ROOM_GRACE: Duration = Duration::from_secs(60);
 pub const ROOM_RETRY_LEAST: Duration = Duration::from_millis(20);
 /// See [`ROOM_RETRY_LEAST`].
 pub const ROOM_RETRY_MOST: Duration = Duration::from_secs(5);
+/// How long a room waits after an append in doubt for its shard's next epoch: one that has not begun by then was not needed.
+pub const ROOM_NEW_EPOCH_WAIT: Duration = Duration::from_secs(1);
+/// Rooms of a gained shard that are taken up at once: as many as keep the records' connections and the log busy.
+pub const ROOM_TAKEOVERS: usize = 64;
+/// Rooms of a list whose ends are asked for at once, where other processes have to be asked.
+pub const ROOM_LIST_ENDS: usize = 32;
 /// The type of a regular room, in characters.
 pub const MAX_ROOM_TYPE_LENGTH: usize = 64;
 /// Callers that wait for the ends of one room's streams.
 pub const ROOM_WAITERS: usize = 64;
 /// Times from a stop to a closed provider connection that are kept for the statistics.
 pub const STOP_LATENCIES: usize = 1_024;
-/// Connections that read the records at once.
+/// Connections that read the records' file at once.
 pub const RECORDS_READERS: u32 = 4;
+/// Connections of a process to PostgreSQL for the records: with those for leases, eight processes fit its default of 100.
+pub const RECORDS_CONNECTIONS: u32 = 10;
+/// Connections of a process to PostgreSQL for leases alone, so that no renewal waits behind the records.
+pub const LEASE_CONNECTIONS: u32 = 2;
+/// How long a connection to PostgreSQL may be waited for: whoever asked is refused, and may try again.
+pub const RECORDS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long PostgreSQL may take for a statement, and may wait for the next one of a transaction, before it gives up: a
+/// process that was suspended holds its locks no longer.
+pub const RECORDS_STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long all statements of one call may take as this process sees it: PostgreSQL's own answer is worth more.
+pub const RECORDS_CALL_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long bringing PostgreSQL's schema up to date may take, waiting for other processes that do so included.
+pub const RECORDS_MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest lease: one that seems to last longer was given before the database's clock was put back, and counts as
+/// run out.
+pub const MAX_LEASE: Duration = Duration::from_secs(60);
+/// How long a process that has not been heard of stays in the list of processes.
+pub const PROCESS_FORGOTTEN: Duration = Duration::from_secs(600);
+/// The difference between this machine's clock and the database's above which `doctor` says so: times of messages and
+/// tokens would be off by as much.
+pub const CLOCK_SKEW_REPORTED: Duration = Duration::from_secs(1);
 /// One chunk's raw text, in bytes: its JSON stays far below an append's bound even where each byte must be escaped.
 pub const MAX_CHUNK_BYTES: usize = 16 * 1024;
 /// Raw text that gathers while an append is under way, in bytes, before the provider is no longer read.
@@ -206,6 +233,8 @@ pub const RETENTION_QUEUE: usize = 4_096;
 pub const RETENTION_INTERVAL: Duration = Duration::from_secs(1);
 /// Between two sweeps over all channels for what has grown too old.
 pub const RETENTION_SWEEP: Duration = Duration::from_secs(60);
+/// What the follower of a shard stores with each batch of a local copy, in bytes: an offset, an epoch and their like.
+pub const MAX_COPY_STATE_BYTES: usize = 64 << 10;
 /// Events in memory before the disk engine writes them out as a table; two more such lots may be on their way.
 pub const MEMTABLE_BYTES: u64 = 8 << 20;
 /// Blocks of tables that the disk engine keeps in memory: catch-up reads are mostly of the newest events.
@@ -265,3 +294,81 @@ pub const DOCTOR_ANSWER_TOKENS: u32 = 32;
 pub const MAX_SHARDS: u16 = 256;
 /// Shards where nothing is said: enough for as many processes that answer, and few enough to renew all leases at once.
 pub const DEFAULT_SHARDS: u16 = 8;
+
+/// One message between two processes, in bytes: a read's bytes, a largest record beyond them, and their envelopes.
+pub const PEER_MESSAGE_BYTES: usize = 16 << 20;
+/// Records that one read brings from another process: a largest append.
+pub const PEER_READ_EVENTS: usize = MAX_APPEND_EVENTS;
+/// See [`PEER_READ_EVENTS`], in bytes of JSON.
+pub const PEER_READ_BYTES: usize = MAX_APPEND_BYTES;
+/// How long a connection to another process may take: they stand in one network.
+pub const PEER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often a connection between processes is probed, and how long an answer may take: a dead one is noticed after both.
+pub const PEER_KEEPALIVE: Duration = Duration::from_secs(1);
+/// How long a call is tried again while ownership moves: a takeover, and a client still waits.
+pub const PEER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long an owner may take to answer a question that it has: a `?wait=true` and what stands around it.
+pub const PEER_ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
+/// The first pause before a call that found no owner is made again; doubles up to [`PEER_RETRY_MOST`].
+pub const PEER_RETRY_LEAST: Duration = Duration::from_millis(10);
+/// See [`PEER_RETRY_LEAST`].
+pub const PEER_RETRY_MOST: Duration = Duration::from_millis(200);
+/// Calls and streams of one connection between processes: each shard has one stream, and hundreds of calls may wait.
+pub const PEER_STREAMS: u32 = 4_096;
+/// Bytes in flight on one connection between processes, and on one call or stream of it: some may stand without holding up the rest.
+pub const PEER_CONNECTION_WINDOW: u32 = 16 << 20;
+/// See [`PEER_CONNECTION_WINDOW`].
+pub const PEER_STREAM_WINDOW: u32 = 1 << 20;
+/// Records that wait for one process that follows a shard; beyond it they are left out, and it is told to read the log.
+pub const FOLLOW_QUEUE_RECORDS: usize = 16_384;
+/// See [`FOLLOW_QUEUE_RECORDS`], in bytes of JSON.
+pub const FOLLOW_QUEUE_BYTES: usize = 8 << 20;
+/// Bytes of records that go to a following process in one message, unless one record is larger.
+pub const FOLLOW_MESSAGE_BYTES: usize = 256 * 1024;
+/// Channels named in one message between processes: 150 kB of them.
+pub const FOLLOW_MESSAGE_CHANNELS: usize = 1_000;
+/// Channels of one shard that one process may follow: more than its clients' subscriptions.
+pub const MAX_FOLLOWED_CHANNELS: usize = 1 << 20;
+/// Between two tail notices of a followed shard; three that fail to come, and the stream is opened anew.
+pub const FOLLOW_TAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// Ends of newly followed channels that are looked up at once.
+pub const FOLLOW_LOOKUPS: usize = 32;
+/// How often a process looks which rooms its clients view: much less than the shortest grace of an unviewed answer.
+pub const WATCHING_INTERVAL: Duration = Duration::from_millis(200);
+/// How often it tells owners so though nothing changed; three times unheard, and its viewers no longer count.
+pub const WATCHING_REPEAT: Duration = Duration::from_secs(1);
+/// Processes of a deployment that are known at once: beyond it leases would be the least of the trouble.
+pub const MAX_PROCESSES: usize = 1_024;
+/// Shards whose ownership begins at once: reading a log's tail is work for the engine.
+pub const SHARDS_BEGUN_AT_ONCE: usize = 16;
+/// How long an engine may take to end an ownership before its lease is given back all the same.
+pub const OWNERSHIP_END_TIMEOUT: Duration = Duration::from_secs(5);
+/// The shared secret of a deployment's processes, in bytes at most.
+pub const MAX_PEER_SECRET_BYTES: usize = 1_024;
+
+/// Records of one shard that an owner has on their way to Kafka at once; what comes meanwhile goes with the next.
+pub const KAFKA_IN_FLIGHT: usize = 4;
+/// Between two records of one shard while one is under way: as much is gathered as a broker answers in about that time.
+pub const KAFKA_GATHER: Duration = Duration::from_millis(2);
+/// Bytes that are not gathered any longer, though a record is under way.
+pub const KAFKA_GATHER_BYTES: usize = 64 * 1024;
+/// Events of one Kafka record: each has an index of two bytes.
+pub const KAFKA_RECORD_EVENTS: usize = 60_000;
+/// One Kafka record, in bytes: the largest group with the largest event ids and channel names.
+pub const KAFKA_RECORD_BYTES: usize = 12 << 20;
+/// Kafka records that are applied to the local copy together, and in bytes.
+pub const KAFKA_BATCH_RECORDS: usize = 512;
+/// See [`KAFKA_BATCH_RECORDS`].
+pub const KAFKA_BATCH_BYTES: usize = 4 << 20;
+/// How long a read waits for a local copy that is behind the position which it was asked for.
+pub const KAFKA_COPY_WAIT: Duration = Duration::from_secs(5);
+/// How long one question to Kafka that is not an append may take.
+pub const KAFKA_CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a new owner may take to read what its shard's partition has and its copy has not.
+pub const KAFKA_BEGIN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two looks at whether Kafka answers, for the health report.
+pub const KAFKA_PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// How much longer than a stream may live the topic has to keep its records: a takeover and clocks that differ.
+pub const KAFKA_RETENTION_MARGIN: Duration = Duration::from_secs(3600);
+/// How far a broker's clock may be from ours before the doctor speaks of it: retention goes by both.
+pub const KAFKA_CLOCK_SKEW: Duration = Duration::from_secs(2);

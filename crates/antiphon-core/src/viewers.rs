@@ -34,6 +34,12 @@ impl ViewerCount {
         self.channels.lock().entry(channel.clone()).or_insert_with(|| watch::channel(0).0).subscribe()
     }
 
+    /// The channels that somebody views.
+    pub fn viewed(&self) -> Vec<ChannelName> {
+        let channels = self.channels.lock();
+        channels.iter().filter(|(_, count)| *count.borrow() > 0).map(|(channel, _)| channel.clone()).collect()
+    }
+
     /// Forgets a channel that nobody views or watches any more; for whoever has stopped watching it.
     pub fn release(&self, channel: &ChannelName) {
         let mut channels = self.channels.lock();
@@ -67,8 +73,10 @@ mod tests {
         let watched = counts.watch(&channel);
         let second = counts.enter(&channel);
         assert_eq!(*watched.borrow(), 2);
+        assert_eq!(counts.viewed(), [channel.clone()]);
         drop((first, second));
         assert_eq!(*watched.borrow(), 0);
+        assert!(counts.viewed().is_empty());
         drop(watched);
         counts.release(&channel);
         assert!(counts.channels.lock().is_empty());

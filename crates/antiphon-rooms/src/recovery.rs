@@ -1,74 +1,154 @@
-//! What a start has to do: take up the rooms in which something was left open, and finish deletions.
+//! What a gained shard brings: rooms in which something was left open, rooms whose records are behind, and deletions that
+//! are to be finished.
 
-use crate::command::Command;
+use crate::access::no_room;
+use crate::call::Unanswered;
 use crate::registry::Registry;
-use antiphon_core::limits::{DELETED_ROOM_GRACE, ROOM_RETRY_MOST, ROOM_SCAN_PAGE};
-use antiphon_core::{Refusal, Room, RoomStatus};
+use antiphon_core::limits::{DELETED_ROOM_GRACE, ROOM_RETRY_MOST, ROOM_SCAN_PAGE, ROOM_TAKEOVERS};
+use antiphon_core::{Refusal, Room, RoomStatus, Shard};
 use antiphon_sql::StoredRoom;
+use futures::StreamExt;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
-/// Looks through all rooms, and again at those that could not be taken up, until none is left.
-pub(crate) async fn recover(registry: Arc<Registry>) {
-    let mut left = Vec::new();
+/// Recovers each shard that this process gains, until it is lost again.
+pub(crate) async fn follow(registry: Arc<Registry>) {
+    let mut shards = registry.owned.watch();
+    let mut known = BTreeMap::new();
+    let mut recovering: HashMap<Shard, AbortHandle> = HashMap::new();
+    loop {
+        let owned = shards.borrow_and_update().clone();
+        for (shard, epoch) in &owned {
+            // A new epoch may hide that the shard was another process's in between.
+            if known.get(shard) == Some(epoch) {
+                continue;
+            }
+            let task = while_owned(registry.clone(), *shard, recover(registry.clone(), *shard));
+            if let Some(before) = recovering.insert(*shard, registry.spawn(Box::pin(task))) {
+                before.abort();
+            }
+        }
+        recovering.retain(|shard, _| owned.contains_key(shard));
+        known = owned;
+        if shards.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn while_owned(registry: Arc<Registry>, shard: Shard, task: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = registry.lost(shard) => {}
+        () = task => {}
+    }
+}
+
+/// Which rooms a pass over the records is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Those in which somebody waits for an answer, as far as the records know.
+    Open,
+    /// All: an earlier owner may have written down only after the first pass that a stream is open.
+    All,
+    /// Those that are deleted and still there.
+    Deleted,
+}
+
+impl Pass {
+    fn is_about(self, room: &Room, is_open: bool) -> bool {
+        match self {
+            Self::Open => is_open && room.status == RoomStatus::Active,
+            Self::All => room.status == RoomStatus::Active,
+            Self::Deleted => room.status == RoomStatus::Deleted,
+        }
+    }
+}
+
+/// Looks through the shard's rooms, and again while there are some that could not be taken up.
+async fn recover(registry: Arc<Registry>, shard: Shard) {
+    let mut left = take_up_all(&registry, shard).await;
+    pass_over(&registry, shard, Pass::Deleted).await;
+    while left > 0 {
+        tokio::time::sleep(ROOM_RETRY_MOST).await;
+        left = take_up_all(&registry, shard).await;
+    }
+    tracing::debug!(%shard, "the rooms of the shard are taken up");
+}
+
+async fn take_up_all(registry: &Arc<Registry>, shard: Shard) -> usize {
+    pass_over(registry, shard, Pass::Open).await + pass_over(registry, shard, Pass::All).await
+}
+
+/// How many rooms could not be taken up.
+async fn pass_over(registry: &Arc<Registry>, shard: Shard, pass: Pass) -> usize {
+    let mut left = 0;
     let mut after = String::new();
     loop {
-        match registry.records.rooms_after(&after, ROOM_SCAN_PAGE).await {
+        let page = match registry.records.rooms_after(&after, ROOM_SCAN_PAGE).await {
+            Ok(page) => page,
             Err(error) => {
                 tracing::error!(%error, "the records cannot be read, so rooms wait to be taken up");
                 tokio::time::sleep(ROOM_RETRY_MOST).await;
+                continue;
             }
-            Ok(page) => {
-                let Some((last, _)) = page.last() else { break };
-                after.clone_from(&last.room.id);
-                left.extend(take_up_all(&registry, page).await);
+        };
+        let Some((last, _)) = page.last() else { return left };
+        after.clone_from(&last.room.id);
+        let taking = page.into_iter().map(|(stored, is_open)| async move {
+            if !pass.is_about(&stored.room, is_open) || !is_in(registry, shard, &stored.room) {
+                return 0;
             }
-        }
-    }
-    while !left.is_empty() {
-        tokio::time::sleep(ROOM_RETRY_MOST).await;
-        left = take_up_all(&registry, left).await;
+            match take_up(registry, shard, &stored, is_open).await {
+                Ok(()) | Err(Unanswered::Away(_)) => 0,
+                Err(Unanswered::Refused(refusal)) => {
+                    tracing::warn!(room_id = stored.room.id, %refusal, "the room cannot be taken up yet");
+                    1
+                }
+            }
+        });
+        left +=
+            futures::stream::iter(taking).buffer_unordered(ROOM_TAKEOVERS).fold(0, async |sum, one| sum + one).await;
     }
 }
 
-/// Gives back those that could not be taken up.
-async fn take_up_all(registry: &Arc<Registry>, rooms: Vec<(StoredRoom, bool)>) -> Vec<(StoredRoom, bool)> {
-    let mut left = Vec::new();
-    for (stored, is_open) in rooms {
-        if let Err(refusal) = take_up(registry, &stored, is_open).await {
-            tracing::warn!(room_id = stored.room.id, %refusal, "the room cannot be taken up yet");
-            left.push((stored, is_open));
-        }
-    }
-    left
+fn is_in(registry: &Registry, shard: Shard, room: &Room) -> bool {
+    room.channel().is_ok_and(|channel| registry.owned.sharding().shard_of(&channel) == shard)
 }
 
 /// Starts the room's owner where the log has more than the records, or where a stream is open.
-async fn take_up(registry: &Arc<Registry>, stored: &StoredRoom, is_open: bool) -> Result<(), Refusal> {
+async fn take_up(registry: &Arc<Registry>, shard: Shard, stored: &StoredRoom, is_open: bool) -> Result<(), Unanswered> {
     if stored.room.status == RoomStatus::Deleted {
-        registry.spawn(Box::pin(remove(registry.clone(), stored.room.clone())));
+        remove_later(registry, shard, stored.room.clone());
         return Ok(());
     }
-    let end = registry.log.bounds(&stored.room.channel()?).await?.end;
-    if !is_open && end == stored.position {
+    let channel = stored.room.channel()?;
+    if !is_open && registry.log.bounds(&channel).await.map_err(Refusal::from)?.end == stored.position {
         return Ok(());
     }
-    let handle = match registry.owner(&stored.room.id).await {
-        Err(refusal) if refusal.code == antiphon_core::Code::RoomNotFound => return Ok(()),
-        other => other?,
+    let taken = match registry.owner(&stored.room.id, None).await {
+        Ok(owner) => registry.touch(owner).await,
+        Err(unanswered) => Err(unanswered),
     };
-    let (answer, answered) = oneshot::channel();
-    // An owner that leaves just now has nothing open.
-    let _ = handle.commands.send(Command::Touch(answer)).await;
-    answered.await.unwrap_or(Ok(()))
+    match taken {
+        Err(Unanswered::Refused(refusal)) if refusal.code == no_room().code => Ok(()),
+        taken => taken,
+    }
 }
 
 /// Removes what a deleted room leaves behind, once whoever looks at it has had time to see its end.
-pub(crate) async fn remove(registry: Arc<Registry>, room: Room) {
-    tokio::time::sleep(DELETED_ROOM_GRACE).await;
-    if let Err(refusal) = remove_now(&registry, &room).await {
-        tracing::warn!(room_id = room.id, %refusal, "a deleted room is removed at the next start");
-    }
+pub(crate) fn remove_later(registry: &Arc<Registry>, shard: Shard, room: Room) {
+    let removing = {
+        let registry = registry.clone();
+        async move {
+            tokio::time::sleep(DELETED_ROOM_GRACE).await;
+            if let Err(refusal) = remove_now(&registry, &room).await {
+                tracing::warn!(room_id = room.id, %refusal, "a deleted room is removed when its shard is next taken up");
+            }
+        }
+    };
+    registry.spawn(Box::pin(while_owned(registry.clone(), shard, removing)));
 }
 
 async fn remove_now(registry: &Registry, room: &Room) -> Result<(), Refusal> {

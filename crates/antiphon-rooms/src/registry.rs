@@ -1,12 +1,15 @@
-//! The owners of this process's rooms: one task each, started when somebody needs the room, gone when nobody does.
+//! The owners of this process's rooms: one task each, started when somebody needs the room, gone when nobody does or when
+//! the shard of its channel is another process's.
 
 use crate::access::no_room;
+use crate::call::Unanswered;
 use crate::command::Command;
-use crate::owner;
+use crate::owner::{self, Ending};
+use crate::rooms::RoomsOptions;
 use crate::stop_latencies::StopLatencies;
 use antiphon_ai::agent::Agents;
-use antiphon_core::limits::ROOM_COMMANDS;
-use antiphon_core::{Code, Log, Refusal, Room, RoomStatus, ViewerCount};
+use antiphon_core::limits::{ROOM_COMMANDS, ROOM_RETRY_LEAST};
+use antiphon_core::{ChannelName, Code, Log, OwnedShards, Refusal, Room, RoomStatus, Shard, ViewerCount};
 use antiphon_markers::Vocabulary;
 use antiphon_sql::Records;
 use futures::FutureExt;
@@ -18,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// How far the process is on its way out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -39,13 +42,41 @@ pub(crate) struct Work {
     pub(crate) running: usize,
 }
 
+/// What becomes of an owner, for those who ask it something.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    is_deleted: AtomicBool,
+    has_moved: AtomicBool,
+}
+
+impl Standing {
+    /// True once the log has the room's end.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.is_deleted.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_deleted(&self, is_deleted: bool) {
+        self.is_deleted.store(is_deleted, Ordering::Release);
+    }
+
+    /// True once the owner stopped because the room is, or was, another process's.
+    pub(crate) fn has_moved(&self) -> bool {
+        self.has_moved.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_moved(&self) {
+        self.has_moved.store(true, Ordering::Release);
+    }
+}
+
 /// How a room's owner is reached.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) commands: mpsc::Sender<Command>,
     /// The room as it was made; nothing of it changes but that it can be deleted.
     pub(crate) room: Arc<Room>,
-    pub(crate) is_deleted: Arc<AtomicBool>,
+    pub(crate) channel: ChannelName,
+    pub(crate) standing: Arc<Standing>,
 }
 
 /// What all owners share.
@@ -54,6 +85,7 @@ pub(crate) struct Registry {
     pub(crate) records: Records,
     pub(crate) agents: Agents,
     pub(crate) viewers: ViewerCount,
+    pub(crate) owned: OwnedShards,
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) stop_latencies: StopLatencies,
     pub(crate) phase: watch::Sender<Phase>,
@@ -63,12 +95,14 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn new(log: Arc<dyn Log>, records: Records, agents: Agents, viewers: ViewerCount) -> Arc<Self> {
+    pub(crate) fn new(options: RoomsOptions) -> Arc<Self> {
+        let RoomsOptions { log, records, agents, viewers, owned, elsewhere: _ } = options;
         Arc::new(Self {
             log,
             records,
             agents,
             viewers,
+            owned,
             vocabulary: Arc::default(),
             stop_latencies: StopLatencies::default(),
             phase: watch::Sender::new(Phase::Serving),
@@ -83,39 +117,65 @@ impl Registry {
         self.owners.lock().get(room_id).filter(|handle| !handle.commands.is_closed()).cloned()
     }
 
-    /// The room's owner, started where there is none. A deleted room is not found.
-    pub(crate) async fn owner(self: &Arc<Self>, room_id: &str) -> Result<Handle, Refusal> {
+    /// The room's owner, started where there is none. A deleted room is not found, nor one of the other kind where one is
+    /// said.
+    pub(crate) async fn owner(self: &Arc<Self>, room_id: &str, is_ar: Option<bool>) -> Result<Handle, Unanswered> {
         let handle = match self.present(room_id) {
             Some(handle) => handle,
             None => {
                 let stored = self.records.room(room_id).await?;
-                let stored = stored.filter(|stored| stored.room.status == RoomStatus::Active).ok_or_else(no_room)?;
-                self.start(stored.room)?
+                let stored = stored.filter(|stored| {
+                    let is_meant = is_ar.is_none_or(|is_ar| is_ar == stored.room.is_ar_conversation);
+                    is_meant && stored.room.status == RoomStatus::Active
+                });
+                self.start(stored.ok_or_else(no_room)?.room)?
             }
         };
-        if handle.is_deleted.load(Ordering::Acquire) { Err(no_room()) } else { Ok(handle) }
+        if is_ar.is_some_and(|is_ar| is_ar != handle.room.is_ar_conversation) {
+            return Err(no_room().into());
+        }
+        // The owner stops by itself; whoever comes meanwhile is sent on.
+        if self.owned.epoch_of(&handle.channel).is_none() {
+            return Err(Unanswered::Away(handle.channel));
+        }
+        if handle.standing.is_deleted() { Err(no_room().into()) } else { Ok(handle) }
     }
 
-    fn start(self: &Arc<Self>, room: Room) -> Result<Handle, Refusal> {
+    fn start(self: &Arc<Self>, room: Room) -> Result<Handle, Unanswered> {
+        let channel = room.channel()?;
         let mut owners = self.owners.lock();
         if let Some(handle) = owners.get(&room.id).filter(|handle| !handle.commands.is_closed()) {
             return Ok(handle.clone());
         }
+        if self.owned.epoch_of(&channel).is_none() {
+            return Err(Unanswered::Away(channel));
+        }
         if *self.phase.borrow() == Phase::Leaving {
-            return Err(leaving());
+            return Err(leaving().into());
         }
         let (commands, receiver) = mpsc::channel(ROOM_COMMANDS);
-        let handle = Handle { commands, room: Arc::new(room), is_deleted: Arc::default() };
+        let handle = Handle { commands, room: Arc::new(room), channel, standing: Arc::default() };
         owners.insert(handle.room.id.clone(), handle.clone());
-        self.spawn(owner_task(self.clone(), handle.room.clone(), handle.is_deleted.clone(), receiver));
+        // The task's own handle must not keep the channel of commands open.
+        let Handle { room, channel, standing, .. } = handle.clone();
+        self.spawn(owner_task(self.clone(), room, channel, standing, receiver));
         Ok(handle)
     }
 
+    /// Comes once this process does not own the shard.
+    pub(crate) fn lost(&self, shard: Shard) -> impl Future<Output = ()> + Send + use<> {
+        let mut shards = self.owned.watch();
+        async move {
+            // An error would say that nobody can change them any more, and the rooms end with that too.
+            let _ = shards.wait_for(|owned| !owned.contains_key(&shard)).await;
+        }
+    }
+
     /// Runs a task that ends with the rooms at the latest.
-    pub(crate) fn spawn(&self, task: BoxFuture<'static, ()>) {
+    pub(crate) fn spawn(&self, task: BoxFuture<'static, ()>) -> AbortHandle {
         let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(task);
+        tasks.spawn(task)
     }
 
     /// An owner takes its leave. False, and it has to stay, where somebody is about to ask something of it.
@@ -130,9 +190,9 @@ impl Registry {
     }
 
     /// Forgets an owner that stopped, whoever may still hold its handle.
-    pub(crate) fn forget(&self, room_id: &str, is_deleted: &Arc<AtomicBool>) {
+    pub(crate) fn forget(&self, room_id: &str, standing: &Arc<Standing>) {
         let mut owners = self.owners.lock();
-        if owners.get(room_id).is_some_and(|handle| Arc::ptr_eq(&handle.is_deleted, is_deleted)) {
+        if owners.get(room_id).is_some_and(|handle| Arc::ptr_eq(&handle.standing, standing)) {
             owners.remove(room_id);
         }
     }
@@ -154,21 +214,40 @@ pub(crate) fn leaving() -> Refusal {
         .retry_after(Duration::from_secs(2))
 }
 
-/// Runs an owner; one that panics is started again, as attempts are counted in the log and so bounded.
+/// Runs an owner for as long as the shard is this process's: what it does ends in the middle of it once that is over. One
+/// that panics is started again, as attempts are counted in the log and so bounded.
 fn owner_task(
     registry: Arc<Registry>,
     room: Arc<Room>,
-    is_deleted: Arc<AtomicBool>,
+    channel: ChannelName,
+    standing: Arc<Standing>,
     commands: mpsc::Receiver<Command>,
 ) -> BoxFuture<'static, ()> {
     Box::pin(async move {
-        let owning = owner::own(registry.clone(), room.id.clone(), is_deleted.clone(), commands);
-        let panicked = AssertUnwindSafe(owning).catch_unwind().await.is_err();
-        registry.forget(&room.id, &is_deleted);
-        if panicked {
-            tracing::error!(room_id = room.id, "a room's owner panicked and is started again");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            if let Err(refusal) = registry.owner(&room.id).await {
+        let lost = registry.lost(registry.owned.sharding().shard_of(&channel));
+        let moved = async {
+            lost.await;
+            // Before the owner is dropped, so that whoever waits for its answer can tell why none comes.
+            standing.set_moved();
+        };
+        let owning = owner::own(registry.clone(), room.id.clone(), channel, standing.clone(), commands);
+        let ended = tokio::select! {
+            biased;
+            () = moved => Ok(Ending::Over),
+            ended = AssertUnwindSafe(owning).catch_unwind() => ended,
+        };
+        registry.forget(&room.id, &standing);
+        match ended {
+            Ok(Ending::Over) => return,
+            Ok(Ending::Behind) => tokio::time::sleep(ROOM_RETRY_LEAST).await,
+            Err(_) => {
+                tracing::error!(room_id = room.id, "a room's owner panicked and is started again");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        match registry.owner(&room.id, None).await {
+            Ok(_) | Err(Unanswered::Away(_)) => {}
+            Err(Unanswered::Refused(refusal)) => {
                 tracing::warn!(room_id = room.id, %refusal, "the room could not be taken up again");
             }
         }

@@ -1,30 +1,26 @@
-//! The rooms as transports see them. Every call checks who may; everything else is the owners' business.
+//! The rooms as transports see them. What needs a room's owner is answered here if this process owns it, and asked of the
+//! process that does otherwise; the rest comes from the records and the log.
 
 use crate::access::{self, Wish, no_room, no_stream};
-use crate::command::{Answer, Command, NewMessage, Stop};
+use crate::call::{self, AnswerError, Answered, Call, Deed, Unanswered};
 use crate::recovery;
-use crate::registry::{Handle, Phase, Registry, Work, leaving};
+use crate::registry::{Phase, Registry, Work, leaving};
 use crate::stop_latencies::StopSummary;
 use crate::view::{Accepted, MessagePage, NewRoom, Reply, RoomView, StreamView};
 use antiphon_ai::agent::Agents;
-use antiphon_core::limits::{
-    MAX_CLIENT_ID_LENGTH, MAX_CONTENT_BYTES, MAX_ROOM_LIST, MAX_ROOM_NAME_LENGTH, MAX_ROOM_TYPE_LENGTH,
-};
+use antiphon_core::limits::{MAX_ROOM_LIST, MAX_ROOM_NAME_LENGTH, MAX_ROOM_TYPE_LENGTH, ROOM_LIST_ENDS};
 use antiphon_core::{
-    ChannelName, Code, CreatedBy, Heard, Identity, Log, Position, Refusal, Room, RoomEvent, RoomStatus, Timestamp,
-    ViewerCount, Visibility, new_room_id, room_of_stream,
+    ChannelName, Code, CreatedBy, Elsewhere, Heard, Identity, Log, LogError, OwnedShards, Position, Refusal, Room,
+    RoomStatus, Timestamp, ViewerCount, Visibility, new_room_id, room_of_stream,
 };
-use antiphon_sql::{Projection, Records, RecordsError};
+use antiphon_sql::{Records, RecordsError, StoredRoom};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-use tokio::sync::mpsc::error::SendTimeoutError;
-use tokio::sync::oneshot;
+use std::time::Duration;
 
 /// The type of every AR room, and of no other.
 const AR_TYPE: &str = "ar-conversation";
-/// How long a command waits for a place with a busy owner.
-const OWNER_BUSY: Duration = Duration::from_secs(5);
 /// How long owners may take to write down where they are.
 const LEAVING: Duration = Duration::from_secs(5);
 
@@ -38,11 +34,16 @@ pub struct RoomsOptions {
     pub agents: Agents,
     /// Who watches.
     pub viewers: ViewerCount,
+    /// The shards whose rooms this process runs.
+    pub owned: OwnedShards,
+    /// The way to the owners of other shards; none where no other process is.
+    pub elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
-/// All rooms of this process. Dropping it stops every owner where it is, as the end of the process would.
+/// All rooms, as this process reaches them. Dropping it stops every owner where it is, as the end of the process would.
 pub struct Rooms {
     registry: Arc<Registry>,
+    elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
 impl Drop for Rooms {
@@ -52,12 +53,14 @@ impl Drop for Rooms {
 }
 
 impl Rooms {
-    /// Opens the rooms, and takes up in the background what an earlier process left open.
+    /// Opens the rooms. What an earlier owner left open in the shards of this process, now and whenever it gains one, is
+    /// taken up in the background.
     pub async fn start(options: RoomsOptions) -> Result<Arc<Self>, RecordsError> {
         options.records.rooms_after("", 1).await?;
-        let registry = Registry::new(options.log, options.records, options.agents, options.viewers);
-        registry.spawn(Box::pin(recovery::recover(registry.clone())));
-        Ok(Arc::new(Self { registry }))
+        let elsewhere = options.elsewhere.clone();
+        let registry = Registry::new(options);
+        registry.spawn(Box::pin(recovery::follow(registry.clone())));
+        Ok(Arc::new(Self { registry, elsewhere }))
     }
 
     /// Makes a room.
@@ -66,21 +69,7 @@ impl Rooms {
             return Err(leaving());
         }
         let room = self.checked(who, new)?;
-        let channel = room.channel()?;
-        let created = RoomEvent::RoomCreated { room: room.clone() };
-        let event = created.encode(&room.id, None).map_err(|error| {
-            tracing::error!(%error, "a room's event cannot be encoded");
-            Refusal::new(Code::Internal, "the room could not be made")
-        })?;
-        let positions = self.registry.log.append(&channel, vec![event]).await?;
-        let bounds_end = self.registry.log.bounds(&channel);
-        let position = match positions.last() {
-            Some(position) => *position,
-            None => bounds_end.await?.end,
-        };
-        let projection = Projection { room: room.clone(), position, messages: Vec::new(), client_messages: Vec::new() };
-        self.registry.records.project(&projection).await?;
-        Ok(RoomView { room, position })
+        self.ask(&Call::Create { room }).await
     }
 
     fn checked(&self, who: &Identity, new: NewRoom) -> Result<Room, Refusal> {
@@ -122,17 +111,22 @@ impl Rooms {
 
     /// The rooms of one kind that somebody finds: their own, and among regular ones the public ones. Newest first.
     pub async fn list(&self, who: &Identity, is_ar: bool) -> Result<Vec<RoomView>, Refusal> {
-        let stored = self.registry.records.rooms_of(&who.user_id, is_ar, MAX_ROOM_LIST).await?;
-        let mut rooms = Vec::with_capacity(stored.len());
-        for stored in stored {
-            let owner = self.registry.present(&stored.room.id);
-            if owner.is_some_and(|owner| owner.is_deleted.load(Ordering::Acquire)) {
-                continue;
-            }
-            let position = self.end_of(&stored.room).await?;
-            rooms.push(RoomView { room: stored.room, position });
-        }
-        Ok(rooms)
+        let mut stored = self.registry.records.rooms_of(&who.user_id, is_ar, MAX_ROOM_LIST).await?;
+        let is_deleted = |owner: crate::registry::Handle| owner.standing.is_deleted();
+        stored.retain(|stored| !self.registry.present(&stored.room.id).is_some_and(is_deleted));
+        futures::stream::iter(stored.into_iter().map(|stored| self.view(stored)))
+            .buffered(ROOM_LIST_ENDS)
+            .try_collect()
+            .await
+    }
+
+    async fn view(&self, stored: StoredRoom) -> Result<RoomView, Refusal> {
+        let position = match self.end_of(&stored.room).await {
+            // While nobody answers for the room, what the records include is as good a place to read on from.
+            Err(refusal) if refusal.code == Code::Unavailable && !self.owns(&stored.room)? => stored.position,
+            end => end?,
+        };
+        Ok(RoomView { room: stored.room, position })
     }
 
     /// A room.
@@ -163,9 +157,7 @@ impl Rooms {
 
     /// Deletes a room: its streams end as cancelled first.
     pub async fn delete(&self, who: &Identity, is_ar: bool, room_id: &str) -> Result<(), Refusal> {
-        let asked_at = Instant::now();
-        let owner = self.reach(who, Some(is_ar), room_id, Wish::Own).await?;
-        self.ask(owner, |answer| Command::Delete { asked_at, answer }).await
+        self.act(who, room_id, Some(is_ar), Deed::Delete).await
     }
 
     /// Takes a person's message; durable once this answers. `is_ar` none takes either kind of room.
@@ -177,30 +169,14 @@ impl Rooms {
         content: String,
         client_message_id: Option<String>,
     ) -> Result<Accepted, Refusal> {
-        let owner = self.reach(who, is_ar, room_id, Wish::Write).await?;
-        if content.trim().is_empty() {
-            return Err(invalid("`content` is empty: say something"));
-        }
-        if content.len() > MAX_CONTENT_BYTES {
-            let message = format!("`content` has {} bytes; at most {MAX_CONTENT_BYTES} are taken", content.len());
-            return Err(Refusal::new(Code::PayloadTooLarge, message));
-        }
-        if client_message_id.as_deref().is_some_and(|id| id.is_empty() || id.chars().count() > MAX_CLIENT_ID_LENGTH) {
-            return Err(invalid(format!("a clientMessageId has 1 to {MAX_CLIENT_ID_LENGTH} characters")));
-        }
-        let new = NewMessage { user_id: who.user_id.clone(), content, client_message_id };
-        self.ask(owner, |answer| Command::Say(new, answer)).await
+        self.act(who, room_id, is_ar, Deed::Send { content, client_message_id }).await
     }
 
     /// The whole reply once a stream has ended; nothing where that takes longer, or cannot be waited for.
     pub async fn wait(&self, stream_id: &str, timeout: Duration) -> Option<Reply> {
-        let owner = self.registry.owner(&room_of_stream(stream_id)?).await.ok()?;
-        // Whoever waits for the answer watches it.
-        let _viewing = self.registry.viewers.enter(&owner.room.channel().ok()?);
-        let (answer, answered) = oneshot::channel();
-        let command = Command::Wait { stream_id: stream_id.to_owned(), answer };
-        self.hand_over(owner, command).await.ok()?;
-        tokio::time::timeout(timeout, answered).await.ok()?.ok()
+        let call = Call::Wait { stream_id: stream_id.to_owned(), timeout };
+        // Each owner that the room moves to is given the whole time anew.
+        tokio::time::timeout(timeout, self.ask::<Option<Reply>>(&call)).await.ok()?.ok()?
     }
 
     /// The latest messages of a room, or those before one of them.
@@ -212,9 +188,7 @@ impl Rooms {
         limit: usize,
         before: Option<&str>,
     ) -> Result<MessagePage, Refusal> {
-        let owner = self.reach(who, Some(is_ar), room_id, Wish::Read).await?;
-        let before = before.map(str::to_owned);
-        self.ask(owner, |answer| Command::Messages { limit, before, answer }).await
+        self.act(who, room_id, Some(is_ar), Deed::Messages { limit, before: before.map(str::to_owned) }).await
     }
 
     /// Interrupts an answer that runs, or that has ended and is still being spoken.
@@ -225,54 +199,42 @@ impl Rooms {
         heard: Option<Heard>,
         attempt: Option<u32>,
     ) -> Result<StreamView, Refusal> {
-        let heard = heard.map(|heard| heard.offset);
-        self.stop(who, stream_id, Stop::Interrupt { by: who.user_id.clone(), heard, attempt }).await
+        self.act_on(who, stream_id, |stream_id| Deed::Interrupt { stream_id, heard, attempt }).await
     }
 
     /// Stops an answer, or withdraws one that waits.
     pub async fn cancel(&self, who: &Identity, stream_id: &str) -> Result<StreamView, Refusal> {
-        self.stop(who, stream_id, Stop::Cancel).await
-    }
-
-    async fn stop(&self, who: &Identity, stream_id: &str, stop: Stop) -> Result<StreamView, Refusal> {
-        let asked_at = Instant::now();
-        let owner = self.reach_stream(who, stream_id, Wish::Write).await?;
-        let stream_id = stream_id.to_owned();
-        self.ask(owner, |answer| Command::Stop { stream_id, stop, asked_at, answer }).await
+        self.act_on(who, stream_id, |stream_id| Deed::Cancel { stream_id }).await
     }
 
     /// Holds a running answer.
     pub async fn pause(&self, who: &Identity, stream_id: &str) -> Result<StreamView, Refusal> {
-        self.hold(who, stream_id, true).await
+        self.act_on(who, stream_id, |stream_id| Deed::Pause { stream_id }).await
     }
 
     /// Lets a held answer go on.
     pub async fn resume(&self, who: &Identity, stream_id: &str) -> Result<StreamView, Refusal> {
-        self.hold(who, stream_id, false).await
-    }
-
-    async fn hold(&self, who: &Identity, stream_id: &str, pause: bool) -> Result<StreamView, Refusal> {
-        let owner = self.reach_stream(who, stream_id, Wish::Write).await?;
-        let (stream_id, by) = (stream_id.to_owned(), who.user_id.clone());
-        self.ask(owner, |answer| Command::Hold { stream_id, by, pause, answer }).await
+        self.act_on(who, stream_id, |stream_id| Deed::Resume { stream_id }).await
     }
 
     /// Asks again for an answer that is not whole: a new stream for the same message.
     pub async fn retry(&self, who: &Identity, stream_id: &str) -> Result<Accepted, Refusal> {
-        let owner = self.reach_stream(who, stream_id, Wish::Write).await?;
-        let (stream_id, by) = (stream_id.to_owned(), who.user_id.clone());
-        self.ask(owner, |answer| Command::Retry { stream_id, by, answer }).await
+        self.act_on(who, stream_id, |stream_id| Deed::Retry { stream_id }).await
     }
 
     /// Where a stream stands.
     pub async fn stream(&self, who: &Identity, stream_id: &str) -> Result<StreamView, Refusal> {
-        let owner = self.reach_stream(who, stream_id, Wish::Read).await?;
-        let stream_id = stream_id.to_owned();
-        self.ask(owner, |answer| Command::Stream { stream_id, answer }).await
+        self.act_on(who, stream_id, |stream_id| Deed::Stream { stream_id }).await
+    }
+
+    /// Answers what the rooms of another process asked by [`Elsewhere`]. Never asks a third one.
+    pub async fn answer(&self, question: Bytes) -> Result<Bytes, AnswerError> {
+        let call: Call = call::decode(&question)?;
+        Ok(call::encode(&self.registry.answer(&call).await?)?)
     }
 
     /// Takes nothing new, lets running streams finish until the deadline, and stops the rest without an end: they go on
-    /// after the restart.
+    /// after the restart, or in the process that owns them next.
     pub async fn drain(&self, deadline: Duration) {
         self.registry.phase.send_replace(Phase::Finishing);
         let mut work = self.registry.work.subscribe();
@@ -300,66 +262,67 @@ impl Rooms {
         self.registry.stop_latencies.summary()
     }
 
-    /// The room, without starting an owner where the records have all of it.
+    /// The room, without starting an owner where the records have all of it, or where another process owns it.
     async fn look(&self, room_id: &str) -> Result<Arc<Room>, Refusal> {
         if let Some(owner) = self.registry.present(room_id) {
-            return if owner.is_deleted.load(Ordering::Acquire) { Err(no_room()) } else { Ok(owner.room) };
+            return if owner.standing.is_deleted() { Err(no_room()) } else { Ok(owner.room) };
         }
         let stored = self.registry.records.room(room_id).await?;
         let stored = stored.filter(|stored| stored.room.status == RoomStatus::Active).ok_or_else(no_room)?;
-        if self.end_of(&stored.room).await? == stored.position {
+        if !self.owns(&stored.room)? || self.end_of(&stored.room).await? == stored.position {
             return Ok(Arc::new(stored.room));
         }
-        let owner = self.registry.owner(room_id).await?;
-        let room = owner.room.clone();
-        self.ask(owner, Command::Touch).await?;
-        Ok(room)
+        let touched = match self.registry.owner(room_id, None).await {
+            Ok(owner) => self.registry.touch(owner).await,
+            Err(unanswered) => Err(unanswered),
+        };
+        match touched {
+            Ok(()) | Err(Unanswered::Away(_)) => Ok(Arc::new(stored.room)),
+            Err(Unanswered::Refused(refusal)) => Err(refusal),
+        }
+    }
+
+    fn owns(&self, room: &Room) -> Result<bool, Refusal> {
+        Ok(self.registry.owned.epoch_of(&room.channel()?).is_some())
     }
 
     async fn end_of(&self, room: &Room) -> Result<Position, Refusal> {
         Ok(self.registry.log.bounds(&room.channel()?).await?.end)
     }
 
-    async fn reach(&self, who: &Identity, is_ar: Option<bool>, room_id: &str, wish: Wish) -> Result<Handle, Refusal> {
-        let owner = self.registry.owner(room_id).await?;
-        if is_ar.is_some_and(|is_ar| is_ar != owner.room.is_ar_conversation) {
-            return Err(no_room());
-        }
-        access::check(who, &owner.room, wish)?;
-        Ok(owner)
-    }
-
-    async fn reach_stream(&self, who: &Identity, stream_id: &str, wish: Wish) -> Result<Handle, Refusal> {
+    async fn act_on<T: TryFrom<Answered, Error = Refusal>>(
+        &self,
+        who: &Identity,
+        stream_id: &str,
+        deed: impl FnOnce(String) -> Deed,
+    ) -> Result<T, Refusal> {
         let room_id = room_of_stream(stream_id).ok_or_else(no_stream)?;
-        self.reach(who, None, &room_id, wish).await.map_err(|refusal| match refusal.code {
+        self.act(who, &room_id, None, deed(stream_id.to_owned())).await.map_err(|refusal| match refusal.code {
             Code::RoomNotFound => no_stream(),
             _ => refusal,
         })
     }
 
-    async fn ask<T>(&self, owner: Handle, command: impl FnOnce(Answer<T>) -> Command) -> Result<T, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        self.hand_over(owner, command(answer)).await?;
-        answered.await.unwrap_or_else(|_| {
-            Err(Refusal::new(Code::Internal, "the room stopped while it did this: look whether it was done"))
-        })
+    async fn act<T: TryFrom<Answered, Error = Refusal>>(
+        &self,
+        who: &Identity,
+        room_id: &str,
+        is_ar: Option<bool>,
+        deed: Deed,
+    ) -> Result<T, Refusal> {
+        self.ask(&Call::Room { who: who.clone(), room_id: room_id.to_owned(), is_ar, deed }).await
     }
 
-    /// Gives a command to the room's owner, or to the one after it where that has just left.
-    async fn hand_over(&self, mut owner: Handle, mut command: Command) -> Result<(), Refusal> {
-        loop {
-            let room_id = owner.room.id.clone();
-            command = match owner.commands.send_timeout(command, OWNER_BUSY).await {
-                Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Closed(command)) => command,
-                Err(SendTimeoutError::Timeout(_)) => {
-                    let message = "too much is asked of this room at once, try again";
-                    return Err(Refusal::new(Code::Unavailable, message).retry_after(Duration::from_secs(1)));
-                }
-            };
-            drop(owner);
-            owner = self.registry.owner(&room_id).await?;
-        }
+    /// Has a call answered by whoever owns its room.
+    async fn ask<T: TryFrom<Answered, Error = Refusal>>(&self, call: &Call) -> Result<T, Refusal> {
+        let channel = match self.registry.answer(call).await {
+            Ok(answered) => return T::try_from(answered),
+            Err(Unanswered::Refused(refusal)) => return Err(refusal),
+            Err(Unanswered::Away(channel)) => channel,
+        };
+        let Some(elsewhere) = &self.elsewhere else { return Err(LogError::NotOwner.into()) };
+        let answer = elsewhere.ask(&channel, call::encode(call)?).await?;
+        T::try_from(call::decode::<Answered>(&answer)?)
     }
 }
 

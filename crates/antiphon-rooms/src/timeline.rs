@@ -9,7 +9,7 @@
 
 use antiphon_core::{Marker, MarkerKind};
 use antiphon_markers::utf16_length;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 const CHARACTER_MS: u64 = 70;
@@ -18,7 +18,7 @@ const SENTENCE_PAUSE_MS: u64 = 350;
 const CLAUSE_PAUSE_MS: u64 = 150;
 
 /// When what is spoken. Times count from the start of speech.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Timeline {
     /// Always true: no speech engine was asked.
@@ -32,7 +32,7 @@ pub struct Timeline {
 }
 
 /// One word.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SpokenWord {
     /// Where it begins, in UTF-16 code units of the spoken text.
@@ -46,7 +46,7 @@ pub struct SpokenWord {
 }
 
 /// One marker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MarkerTime {
     /// What it directs.

@@ -3,7 +3,7 @@
 use crate::timeline::{self, Timeline};
 use antiphon_core::{Marker, Message, MessageStatus, Position, Room, RoomStatus, StreamStatus, Timestamp, Visibility};
 use antiphon_sql::StoredMessage;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// A room to be made.
@@ -22,7 +22,7 @@ pub struct NewRoom {
 }
 
 /// A room, and the position that this includes.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoomView {
     /// The room.
     #[serde(flatten)]
@@ -40,7 +40,7 @@ impl RoomView {
 }
 
 /// A person's message that was taken.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     /// The message.
@@ -52,7 +52,7 @@ pub struct Accepted {
 }
 
 /// Some of a room's messages.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MessagePage {
     /// Oldest first.
     pub messages: Vec<Message>,
@@ -62,7 +62,7 @@ pub struct MessagePage {
 }
 
 /// A whole answer, for clients that cannot stream.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Reply {
     /// The message's id.
     pub id: String,
@@ -92,7 +92,7 @@ impl From<&Message> for Reply {
 }
 
 /// Where a stream stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StreamView {
     /// The stream.

@@ -1,6 +1,6 @@
 //! `antiphon serve`: opens what the configuration names, wires it together, and closes it in order.
 
-use crate::config::{ConfigError, Settings};
+use crate::config::{ConfigError, Role, Settings};
 use crate::stats::Sources;
 use crate::storage::Storage;
 use crate::{agents, identity, page};
@@ -10,10 +10,9 @@ use antiphon_core::limits::WAIT_FOR_ANSWER;
 use antiphon_hub::Hub;
 use antiphon_markers::Vocabulary;
 use antiphon_rooms::{Rooms, RoomsOptions};
-use antiphon_store::InProcessBackbone;
 use antiphon_transport::accept;
 use antiphon_transport::auth::Authenticator;
-use antiphon_transport::http::{ApiState, router};
+use antiphon_transport::http::{ApiState, Served, router};
 use antiphon_transport::limiter::Limiter;
 use antiphon_transport::live::{Live, LiveGauges};
 use antiphon_transport::origin::OriginPolicy;
@@ -53,18 +52,20 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
         agent.provider.prepare(agent.system_prompt(Some(&vocabulary)));
     }
     let listener = listen(&settings).await?;
-    let backbone = Arc::new(InProcessBackbone::new());
-    let storage = Storage::open(&settings, &backbone).await?;
     let viewers = ViewerCount::default();
-    let hub = Hub::new(storage.log.clone(), backbone, viewers.clone());
+    let storage = Storage::open(&settings, &viewers).await?;
+    let hub = Hub::new(storage.log.clone(), storage.backbone.clone(), viewers.clone());
     let rooms = Rooms::start(RoomsOptions {
         log: storage.log.clone(),
         records: storage.records.clone(),
         agents: agents.clone(),
         viewers,
+        owned: storage.owned.clone(),
+        elsewhere: storage.rooms_elsewhere(),
     })
     .await
     .map_err(|error| ServeError::Start(format!("the rooms cannot be opened: {error}")))?;
+    storage.join(&rooms, &authenticator).await?;
     let stopping = Stopping::default();
     let gauges = Arc::new(LiveGauges::default());
     let (api, live) = wire(Wiring {
@@ -78,7 +79,9 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     });
     let address = listener.local_addr().map_err(|error| ServeError::Start(error.to_string()))?;
     let proxies = settings.trusted_proxies()?;
-    let router = router(api, live, page::FILES);
+    let roles = settings.role_set()?;
+    let served = Served { calls: roles.contains(&Role::Api), live: roles.contains(&Role::Realtime) };
+    let router = router(api, live, page::FILES, served);
     let serving = tokio::spawn(accept::serve(listener, router, proxies, stopping.closed.clone()));
     // Whoever started the server may have closed its output; it serves all the same.
     let _ = writeln!(io::stdout(), "ready http://{address}").and_then(|()| io::stdout().flush());
@@ -91,6 +94,7 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
         () = rooms.drain(drain) => {}
         () = signals.next() => tracing::warn!("told again: not waiting for running streams"),
     }
+    storage.hand_over().await;
     stopping.goodbye.cancel();
     wait_until_empty(&gauges).await;
     stopping.closed.cancel();

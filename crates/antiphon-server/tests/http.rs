@@ -4,7 +4,7 @@
 use antiphon_ai::agent::{Agent, Agents, MarkerSource, OnDisconnect, Recovery};
 use antiphon_ai::script::Script;
 use antiphon_core::limits::MAX_BODY_BYTES;
-use antiphon_core::{Log, Pattern, ReadFrom, ReadLimit, Timestamp, ViewerCount};
+use antiphon_core::{Log, OwnedShards, Pattern, ReadFrom, ReadLimit, Timestamp, ViewerCount};
 use antiphon_hub::Hub;
 use antiphon_rooms::{Rooms, RoomsOptions};
 use antiphon_sql::Records;
@@ -70,6 +70,8 @@ async fn server(limits: LimiterOptions, declared: Option<&str>) -> Server {
         records,
         agents: Agents::new([script()]),
         viewers: ViewerCount::default(),
+        owned: OwnedShards::everything(),
+        elsewhere: None,
     })
     .await
     .unwrap();

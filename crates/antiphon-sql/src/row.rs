@@ -1,12 +1,29 @@
 //! Rows to records and back. Words and numbers are stored as the wire has them.
 
 use crate::record::{Answer, StoredMessage, StoredRoom};
+use crate::statement::Row;
 use crate::{ClientMessage, RecordsError};
 use antiphon_core::{CreatedBy, Heard, Message, Position, Room, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+
+/// The columns of a room. Named, so that a newer version may add some while this one runs: PostgreSQL refuses a prepared
+/// `SELECT *` whose columns have changed.
+macro_rules! room_columns {
+    () => {
+        "id, user_id, agent_id, name, room_type, visibility, status, is_ar, created_at, position"
+    };
+}
+pub(crate) use room_columns;
+
+/// The columns of a message and its stream.
+macro_rules! message_columns {
+    () => {
+        "id, room_id, place, sender_id, role, content, spoken, markers, status, heard, created_at, stream_id, request_id, \
+         asked_by, stream_status, attempt, chunks, started_at, reasoning, citations, error"
+    };
+}
+pub(crate) use message_columns;
 
 /// A word of a closed enum, as its JSON string without the quotes.
 pub(crate) fn word<T: Serialize>(value: T) -> Result<String, RecordsError> {
@@ -33,67 +50,65 @@ fn time(millis: i64) -> Timestamp {
     Timestamp::from_millis(unsigned(millis))
 }
 
-pub(crate) fn room(row: &SqliteRow) -> Result<StoredRoom, RecordsError> {
-    let user_id: String = row.try_get("user_id")?;
-    let position: String = row.try_get("position")?;
+pub(crate) fn room(row: &Row) -> Result<StoredRoom, RecordsError> {
+    let user_id = row.text("user_id")?;
     Ok(StoredRoom {
         room: Room {
-            id: row.try_get("id")?,
-            agent_id: row.try_get("agent_id")?,
+            id: row.text("id")?,
+            agent_id: row.text_or_null("agent_id")?,
             created_by: CreatedBy { id: user_id.clone() },
             user_id,
-            name: row.try_get("name")?,
-            room_type: row.try_get("room_type")?,
-            visibility: from_word(row.try_get("visibility")?)?,
-            status: from_word(row.try_get("status")?)?,
-            is_ar_conversation: row.try_get("is_ar")?,
-            created_at: time(row.try_get("created_at")?),
+            name: row.text_or_null("name")?,
+            room_type: row.text("room_type")?,
+            visibility: from_word(row.text("visibility")?)?,
+            status: from_word(row.text("status")?)?,
+            is_ar_conversation: row.boolean("is_ar")?,
+            created_at: time(row.integer("created_at")?),
         },
-        position: Position::parse(&position).map_err(|refusal| RecordsError::Value(refusal.message))?,
+        position: Position::parse(&row.text("position")?).map_err(|refusal| RecordsError::Value(refusal.message))?,
     })
 }
 
-pub(crate) fn message(row: &SqliteRow) -> Result<StoredMessage, RecordsError> {
-    let markers: String = row.try_get("markers")?;
-    let citations: Option<String> = row.try_get("citations")?;
-    let error: Option<String> = row.try_get("error")?;
+pub(crate) fn message(row: &Row) -> Result<StoredMessage, RecordsError> {
+    let citations = row.text_or_null("citations")?;
+    let error = row.text_or_null("error")?;
     let message = Message {
-        id: row.try_get("id")?,
-        ar_room_id: row.try_get("room_id")?,
-        sender_id: row.try_get("sender_id")?,
-        role: from_word(row.try_get("role")?)?,
-        content: row.try_get("content")?,
-        text: row.try_get("spoken")?,
-        markers: serde_json::from_str(&markers)?,
-        status: from_word(row.try_get("status")?)?,
-        stream_id: row.try_get("stream_id")?,
-        heard: row.try_get::<Option<i64>, _>("heard")?.map(|offset| Heard { offset: unsigned(offset) }),
-        reasoning: row.try_get("reasoning")?,
+        id: row.text("id")?,
+        ar_room_id: row.text("room_id")?,
+        sender_id: row.text("sender_id")?,
+        role: from_word(row.text("role")?)?,
+        content: row.text("content")?,
+        text: row.text("spoken")?,
+        markers: serde_json::from_str(&row.text("markers")?)?,
+        status: from_word(row.text("status")?)?,
+        stream_id: row.text_or_null("stream_id")?,
+        heard: row.integer_or_null("heard")?.map(|offset| Heard { offset: unsigned(offset) }),
+        reasoning: row.text("reasoning")?,
         citations: citations.map(|json| serde_json::from_str(&json)).transpose()?.unwrap_or_default(),
         error: error.map(|json| serde_json::from_str(&json)).transpose()?,
-        created_at: time(row.try_get("created_at")?),
+        created_at: time(row.integer("created_at")?),
     };
-    Ok(StoredMessage { place: unsigned(row.try_get("place")?), message, answer: answer(row)? })
+    Ok(StoredMessage { place: unsigned(row.integer("place")?), message, answer: answer(row)? })
 }
 
-fn answer(row: &SqliteRow) -> Result<Option<Answer>, RecordsError> {
-    let Some(status) = row.try_get::<Option<String>, _>("stream_status")? else { return Ok(None) };
+fn answer(row: &Row) -> Result<Option<Answer>, RecordsError> {
+    let Some(status) = row.text_or_null("stream_status")? else { return Ok(None) };
     Ok(Some(Answer {
-        request_id: row.try_get("request_id")?,
-        asked_by: row.try_get("asked_by")?,
+        request_id: row.text("request_id")?,
+        asked_by: row.text("asked_by")?,
         status: from_word(status)?,
-        attempt: u32::try_from(row.try_get::<i64, _>("attempt")?).unwrap_or(0),
-        chunks: unsigned(row.try_get("chunks")?),
-        started_at: row.try_get::<Option<i64>, _>("started_at")?.map(time),
+        attempt: u32::try_from(row.integer("attempt")?).unwrap_or(0),
+        chunks: unsigned(row.integer("chunks")?),
+        started_at: row.integer_or_null("started_at")?.map(time),
     }))
 }
 
-pub(crate) fn client_message(row: &SqliteRow) -> Result<ClientMessage, RecordsError> {
+pub(crate) fn client_message(row: &Row) -> Result<ClientMessage, RecordsError> {
     Ok(ClientMessage {
-        user_id: row.try_get("user_id")?,
-        client_message_id: row.try_get("client_message_id")?,
-        content_hash: row.try_get("content_hash")?,
-        message_id: row.try_get("message_id")?,
-        stream_id: row.try_get("stream_id")?,
+        user_id: row.text("user_id")?,
+        client_message_id: row.text("client_message_id")?,
+        content_hash: row.text("content_hash")?,
+        message_id: row.text("message_id")?,
+        stream_id: row.text_or_null("stream_id")?,
     })
 }

@@ -18,7 +18,14 @@ pub struct Edge {
 }
 
 impl Edge {
-    fn is_at(&self, position: &Position) -> bool {
+    /// The edge at a position, with the bytes up to it.
+    pub fn at(position: &Position, total_bytes: u64) -> Self {
+        let Position { epoch, address, index, number, .. } = *position;
+        Self { number, epoch, address, index, total_bytes }
+    }
+
+    /// True if the position, of the same channel and incarnation, is this place.
+    pub fn is_at(&self, position: &Position) -> bool {
         self.number == position.number
             && self.epoch == position.epoch
             && self.address == position.address

@@ -3,6 +3,11 @@
 
 pub mod backbone_suite;
 pub mod client;
+pub mod deployment;
+pub mod faults;
+pub mod fenced_suite;
 pub mod log_suite;
 pub mod process;
+pub mod proxy;
+pub mod servers;
 pub mod upstream;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 const MAX_STDERR: usize = 256 * 1024;
 /// How long a terminated program may take to leave.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a program may take to be ready, on a busy machine and with engines that have just come back.
+const START: Duration = Duration::from_secs(60);
 
 /// A server that may be down. Dropping it kills it and removes its folder.
 pub struct ServerProcess {
@@ -50,8 +52,7 @@ impl ServerProcess {
         let began = Instant::now();
         let mut child = self.command().spawn().expect("the program starts");
         self.keep_stderr(&mut child);
-        let mut line = String::new();
-        let _ = BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line);
+        let line = first_line(&mut child);
         self.ready_after = began.elapsed();
         self.child = Some(child);
         assert_eq!(line, format!("ready http://{}\n", self.address), "it said:\n{}", self.stderr());
@@ -77,8 +78,22 @@ impl ServerProcess {
 
     /// Sends SIGTERM without waiting.
     pub fn signal_term(&self) {
-        let id = self.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        self.signal("-TERM");
+    }
+
+    /// Stops it where it is (SIGSTOP), its sockets open.
+    pub fn pause(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets it go on after [`Self::pause`].
+    pub fn wake(&self) {
+        self.signal("-CONT");
+    }
+
+    /// How it ended by itself; none while it runs, and where it was killed or terminated.
+    pub fn left(&mut self) -> Option<ExitStatus> {
+        self.child.as_mut()?.try_wait().expect("it can be waited for")
     }
 
     /// Sends SIGTERM and waits for the end.
@@ -142,6 +157,11 @@ impl ServerProcess {
         self.child.as_ref().expect("it runs").id()
     }
 
+    fn signal(&self, signal: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().expect("kill runs").success());
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(["serve", "--listen", &self.address]);
@@ -171,6 +191,18 @@ impl Drop for ServerProcess {
             eprintln!("the server at {} said:\n{}", self.address, self.stderr());
         }
     }
+}
+
+/// What a program says first; nothing where it ends or takes too long.
+fn first_line(child: &mut Child) -> String {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let stdout = child.stdout.take().expect("piped");
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = BufReader::new(stdout).read_line(&mut line);
+        let _ = sender.send(line);
+    });
+    receiver.recv_timeout(START).unwrap_or_default()
 }
 
 /// Copies a data folder while nobody uses it, as an operator's backup does.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Running, folder, free_address};
-use crate::{debian, model, steps};
+use crate::{checksum, debian, model, steps};
 
 /// The package on <https://pypi.org/project/llama-cpp-python/>.
 const PACKAGE: &str = "llama-cpp-python==0.3.36";
@@ -74,7 +74,7 @@ fn download(source: &Path) -> Result<(), String> {
     pip.args(["--disable-pip-version-check", "--no-input", "--retries", "2", "--timeout", "20", "--dest"]);
     steps::run("download of 77 MB", pip.arg(&folder).arg(PACKAGE))?;
     let archive = folder.join(format!("{SOURCE}.tar.gz"));
-    let found = model::sha256(&archive)?;
+    let found = checksum::sha256(&archive)?;
     if found != SHA256 {
         return Err(format!("the source of {PACKAGE} has SHA-256 {found}, expected {SHA256}; not used"));
     }

@@ -7,23 +7,27 @@ use antiphon_core::limits::{
     CATCH_UP_BYTES, CATCH_UP_EVENTS, MAX_STREAM_AGE, ROOM_COMMANDS, ROOM_PROJECT_DELAY, ROOM_PROJECT_EVENTS,
     ROOM_RETRY_LEAST, ROOM_RETRY_MOST,
 };
-use antiphon_core::{Log, LogError, Position, ReadFrom, ReadLimit, Record, Refusal, RoomEvent, Timestamp};
-use std::sync::atomic::Ordering;
+use antiphon_core::{Event, Log, LogError, Position, ReadFrom, ReadLimit, Record, Refusal, RoomEvent, Timestamp};
 use std::time::Duration;
 use tokio::time::Instant;
 
 impl Owner {
     /// Appends the events together and folds them in. After a failure the log may have them or not.
     pub(super) async fn append(&mut self, said: &[Said]) -> Result<(), LogError> {
+        if self.has_new_epoch() {
+            // Somebody else may have written since the state was read.
+            return self.failed(LogError::NotOwner, Vec::new());
+        }
         let at = Timestamp::now();
         let room_id = &self.state.room().id;
         let events = said.iter().map(|said| said.event.encode_at(room_id, at, said.provider_at)).collect();
-        let events = match events {
+        let events: Vec<Event> = match events {
             Ok(events) => events,
-            Err(error) => return self.failed(unreadable(&error)),
+            Err(error) => return self.failed(unreadable(&error), Vec::new()),
         };
         let (log, channel) = (self.registry.log.clone(), self.channel.clone());
-        let appending = async move { log.append(&channel, events).await };
+        let appended = events.clone();
+        let appending = async move { log.append(&channel, appended).await };
         tokio::pin!(appending);
         let result = loop {
             let may_advance = self.may_advance();
@@ -36,22 +40,32 @@ impl Owner {
         };
         match result {
             Ok(positions) => {
+                self.in_doubt.clear();
+                if !self.follow_on(&positions) {
+                    self.behind();
+                    let reason = "another owner's events lie before these".to_owned();
+                    return Err(LogError::Unavailable { reason });
+                }
                 for (said, position) in said.iter().zip(positions) {
                     self.fold(&said.event, at, position);
                 }
                 self.unblock();
                 Ok(())
             }
-            Err(error) => self.failed(error),
+            Err(error) => self.failed(error, events),
         }
     }
 
-    fn failed(&mut self, error: LogError) -> Result<(), LogError> {
+    fn failed(&mut self, error: LogError, events: Vec<Event>) -> Result<(), LogError> {
         // What is too large now is too large later: nothing of it was taken.
         if !matches!(error, LogError::TooLarge { .. }) {
             tracing::error!(channel = %self.channel, %error, "an append failed");
             self.is_unsure = true;
             self.block();
+            if error != LogError::NotOwner {
+                self.in_doubt = events;
+                self.wait_for_epoch();
+            }
         }
         Err(error)
     }
@@ -79,7 +93,7 @@ impl Owner {
             RoomEvent::ArStreamInterrupt { .. } => self.project_within(ROOM_PROJECT_DELAY),
             RoomEvent::RoomDeleted { .. } => {
                 self.project_within(Duration::ZERO);
-                self.is_deleted.store(true, Ordering::Release);
+                self.standing.set_deleted(true);
             }
             _ => {}
         }
@@ -101,7 +115,12 @@ impl Owner {
 
     /// Whether something waits for the log to be writable again.
     pub(super) fn owes(&self) -> bool {
-        self.is_unsure || self.unsent.is_some() || !self.stops.is_empty() || self.is_deleting || self.took_over
+        self.is_unsure
+            || self.has_new_epoch()
+            || self.unsent.is_some()
+            || !self.stops.is_empty()
+            || self.is_deleting
+            || self.took_over
     }
 
     /// Makes sure that the log has all that it is to have before anything new. Refuses while it cannot be written.
@@ -117,7 +136,7 @@ impl Owner {
     }
 
     async fn catch_up(&mut self) -> Result<(), LogError> {
-        if self.is_unsure {
+        if self.is_unsure || self.has_new_epoch() {
             self.read_back().await?;
         }
         if self.took_over {
@@ -127,6 +146,7 @@ impl Owner {
         if let Some(said) = self.unsent.take() {
             if let Err(error) = self.append(&said).await {
                 self.unsent = Some(said);
+                self.is_unsent_in_doubt |= error != LogError::NotOwner;
                 return Err(error);
             }
             self.sent();
@@ -145,26 +165,34 @@ impl Owner {
         Ok(())
     }
 
-    /// Reads what the log has after the state: an append that failed, where it came through after all.
+    /// Reads what the log has after the state: an append that failed, where it came through after all. Anything else was
+    /// written by another owner, and then this one begins anew.
     async fn read_back(&mut self) -> Result<(), LogError> {
-        let tail =
-            match read_tail(self.registry.log.as_ref(), &self.state, ReadFrom::After(self.state.position())).await {
-                Ok(tail) => tail,
-                Err(error) => {
-                    self.block();
-                    return Err(error);
-                }
-            };
-        self.is_unsure = false;
-        if tail.is_empty() {
-            return Ok(());
+        let Some(epoch) = self.epoch_now() else {
+            self.block();
+            return Err(LogError::NotOwner);
+        };
+        let read = read_tail(self.registry.log.as_ref(), &self.state, ReadFrom::After(self.state.position())).await;
+        let tail = match read {
+            Ok(tail) => tail,
+            Err(LogError::Foreign | LogError::Expired | LogError::Future) => return Err(self.behind()),
+            Err(error) => {
+                self.block();
+                return Err(error);
+            }
+        };
+        if !tail.is_empty() && !is_of(&tail, &self.in_doubt) {
+            return Err(self.behind());
         }
+        self.is_unsure = false;
+        self.epoch = epoch;
         for record in &tail {
             if let Some((event, at)) = decode(record) {
+                self.took_over &= !matches!(event, RoomEvent::OwnerChanged { .. });
                 self.fold(&event, at, record.position);
             }
         }
-        if self.unsent.is_some() {
+        if !tail.is_empty() && self.is_unsent_in_doubt && self.unsent.is_some() {
             self.sent();
         }
         Ok(())
@@ -173,10 +201,16 @@ impl Owner {
     /// The log has what the run said last.
     pub(super) fn sent(&mut self) {
         self.unsent = None;
+        self.is_unsent_in_doubt = false;
         if let Some(run) = &mut self.run {
             run.appended();
         }
     }
+}
+
+/// Whether the log's records are these events.
+fn is_of(tail: &[Record], events: &[Event]) -> bool {
+    tail.len() == events.len() && tail.iter().zip(events).all(|(record, event)| record.json == event.json)
 }
 
 fn unreadable(error: &serde_json::Error) -> LogError {

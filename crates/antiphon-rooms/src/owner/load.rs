@@ -5,40 +5,49 @@ use super::append::{age_left, decode, read_tail};
 use crate::access::no_room;
 use crate::command::Command;
 use crate::fold::RoomState;
-use crate::registry::{Registry, Work};
+use crate::registry::{Registry, Standing, Work};
 use antiphon_ai::agent::OnDisconnect;
 use antiphon_core::limits::{MAX_PROMPT_MESSAGES, ROOM_RETRY_LEAST};
-use antiphon_core::{ChannelName, LogError, ReadFrom, Refusal, RoomEvent};
+use antiphon_core::{ChannelName, LogError, ReadFrom, Refusal, RoomEvent, Shard};
 use antiphon_sql::StoredMessage;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+/// The epoch of a process that shares its log with no other.
+pub(super) const ALONE: u32 = 0;
 
 /// A room folded together, and whether the records are behind it in more than events.
 pub(super) struct Begun {
     state: RoomState,
     channel: ChannelName,
+    shard: Shard,
+    epoch: u32,
+    /// The epoch of the last event before this owner.
+    epoch_before: u32,
     is_restored: bool,
 }
 
 /// Folds the room together.
-pub(super) async fn begin(registry: &Registry, room_id: &str) -> Result<Begun, Refusal> {
+pub(super) async fn begin(registry: &Registry, room_id: &str, channel: ChannelName) -> Result<Begun, Refusal> {
+    let shard = registry.owned.sharding().shard_of(&channel);
+    // Before anything is read: what is read in an epoch is all that there is before this owner's own appends.
+    let epoch = registry.owned.epoch(shard).ok_or(LogError::NotOwner)?;
     let loaded = registry.records.load(room_id, MAX_PROMPT_MESSAGES).await?.ok_or_else(no_room)?;
     let mut state = RoomState::new(loaded, registry.vocabulary.clone());
     let is_restored = fold_tail(registry, &mut state).await?;
-    Ok(Begun { channel: state.room().channel()?, state, is_restored })
+    Ok(Begun { channel, shard, epoch, epoch_before: state.position().epoch, state, is_restored })
 }
 
 impl Owner {
     pub(super) fn new(
         registry: Arc<Registry>,
         begun: Begun,
-        is_deleted: Arc<AtomicBool>,
+        standing: Arc<Standing>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
-        let Begun { state, channel, is_restored } = begun;
+        let Begun { state, channel, shard, epoch, epoch_before, is_restored } = begun;
         let head = state.head().and_then(|head| Some((head.message.stream_id.clone()?, head.answer.as_ref()?)));
         let cut_off = head.and_then(|(stream_id, answer)| answer.started_at.map(|_| stream_id));
         let expiry = |stored: &StoredMessage| {
@@ -48,25 +57,33 @@ impl Owner {
         let viewers = agent
             .filter(|agent| agent.on_disconnect == OnDisconnect::CancelAfterLastViewer)
             .map(|agent| (registry.viewers.watch(&channel), agent.viewer_grace));
-        is_deleted.store(state.is_deleted(), Ordering::Release);
+        standing.set_deleted(state.is_deleted());
         Self {
             channel,
             took_over: state.open_count() > 0,
+            is_from_elsewhere: epoch != ALONE && epoch_before != epoch,
             project_at: (is_restored || state.unprojected() > 0).then(Instant::now),
             expiries: state.open().filter_map(expiry).collect(),
             phase: registry.phase.subscribe(),
+            shards: registry.owned.watch(),
             registry,
             state,
             commands,
             backlog: VecDeque::new(),
-            is_deleted,
+            standing,
             run: None,
             unsent: None,
+            is_unsent_in_doubt: false,
             stops: VecDeque::new(),
             is_deleting: false,
             is_pausing: false,
             cut_off,
             is_unsure: false,
+            in_doubt: Vec::new(),
+            shard,
+            epoch,
+            tried: epoch,
+            is_behind: false,
             blocked_until: None,
             block_for: ROOM_RETRY_LEAST,
             projecting: None,
@@ -83,8 +100,13 @@ impl Owner {
         if self.state.open_count() == 0 {
             return Ok(());
         }
-        let reason = "the server that answered stopped, and this one goes on".to_owned();
-        self.append(&[RoomEvent::OwnerChanged { stream_id: self.cut_off.clone(), reason }.into()]).await
+        let reason = if self.is_from_elsewhere {
+            "another process took over this room, and goes on with what was open in it"
+        } else {
+            "the server that answered stopped, and this one goes on"
+        };
+        self.append(&[RoomEvent::OwnerChanged { stream_id: self.cut_off.clone(), reason: reason.to_owned() }.into()])
+            .await
     }
 
     /// Whether the running stream is to be taken up as a further attempt.

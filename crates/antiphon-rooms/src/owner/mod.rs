@@ -6,6 +6,7 @@
 
 mod append;
 mod delete;
+mod epoch;
 mod hold;
 mod load;
 mod project;
@@ -17,16 +18,15 @@ mod turn;
 use crate::access::no_room;
 use crate::command::{Command, Stop};
 use crate::fold::RoomState;
-use crate::registry::{Phase, Registry, Work, leaving};
+use crate::registry::{Phase, Registry, Standing, Work, leaving};
 use crate::view::Reply;
 use antiphon_ai::run::{Run, Said};
 use antiphon_core::limits::ROOM_IDLE;
-use antiphon_core::{ChannelName, Position, StreamStatus};
+use antiphon_core::{ChannelName, Event, LogError, Position, Shard, StreamStatus};
 use antiphon_sql::RecordsError;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -44,11 +44,13 @@ struct Owner {
     commands: mpsc::Receiver<Command>,
     /// Taken in, not yet obeyed.
     backlog: VecDeque<Command>,
-    is_deleted: Arc<AtomicBool>,
+    standing: Arc<Standing>,
 
     run: Option<Run>,
     /// What the run said and the log refused; the run waits meanwhile.
     unsent: Option<Vec<Said>>,
+    /// That is what the log may have all the same.
+    is_unsent_in_doubt: bool,
     /// Stops that took effect and that the log is to have as soon as it can.
     stops: VecDeque<(String, Stop)>,
     is_deleting: bool,
@@ -58,9 +60,22 @@ struct Owner {
     cut_off: Option<String>,
     /// Clients are to be told that this owner took over.
     took_over: bool,
+    /// The owner before this one was of another process.
+    is_from_elsewhere: bool,
 
     /// An append failed, so the log may have it or not.
     is_unsure: bool,
+    /// What the last append that failed held, until another one succeeds.
+    in_doubt: Vec<Event>,
+    shard: Shard,
+    /// The shards of this process, and their epochs.
+    shards: watch::Receiver<BTreeMap<Shard, u32>>,
+    /// The epoch in which nobody else can have written what the state does not have.
+    epoch: u32,
+    /// The latest epoch for which the log was tried again at once.
+    tried: u32,
+    /// The log has what this owner neither wrote nor folded in: another one owned the room meanwhile.
+    is_behind: bool,
     blocked_until: Option<Instant>,
     block_for: Duration,
 
@@ -85,34 +100,59 @@ enum Turn {
     Other,
 }
 
+/// Why an owner stopped by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// It has nothing left to do.
+    Over,
+    /// Another one owned the room meanwhile, so the room is to be folded together anew.
+    Behind,
+}
+
 /// Owns a room until it is idle, deleted or the process leaves.
 pub(crate) async fn own(
     registry: Arc<Registry>,
     room_id: String,
-    is_deleted: Arc<AtomicBool>,
+    channel: ChannelName,
+    standing: Arc<Standing>,
     mut commands: mpsc::Receiver<Command>,
-) {
-    let refusal = match load::begin(&registry, &room_id).await {
+) -> Ending {
+    let mut ending = Ending::Over;
+    let refusal = match load::begin(&registry, &room_id, channel).await {
         Ok(begun) => {
-            let mut owner = Owner::new(registry.clone(), begun, is_deleted.clone(), commands);
+            let mut owner = Owner::new(registry.clone(), begun, standing.clone(), commands);
             owner.serve().await;
-            let refusal = if is_deleted.load(Ordering::Acquire) { no_room() } else { leaving() };
+            let refusal = if owner.is_behind {
+                ending = Ending::Behind;
+                standing.set_moved();
+                LogError::NotOwner.into()
+            } else if standing.is_deleted() {
+                no_room()
+            } else {
+                leaving()
+            };
+            for command in owner.backlog.drain(..) {
+                command.refuse(refusal.clone());
+            }
             commands = std::mem::replace(&mut owner.commands, mpsc::channel(1).1);
             refusal
         }
         Err(refusal) => refusal,
     };
-    registry.forget(&room_id, &is_deleted);
+    registry.forget(&room_id, &standing);
     commands.close();
     while let Some(command) = commands.recv().await {
         command.refuse(refusal.clone());
     }
+    ending
 }
 
 impl Owner {
     async fn serve(&mut self) {
         loop {
-            while let Some(command) = self.backlog.pop_front() {
+            while !self.is_behind
+                && let Some(command) = self.backlog.pop_front()
+            {
                 self.idle_since = Instant::now();
                 self.obey(command).await;
             }
@@ -141,6 +181,10 @@ impl Owner {
     async fn obey(&mut self, command: Command) {
         if self.state.is_deleted() {
             return command.refuse(no_room());
+        }
+        let is_read = matches!(command, Command::Touch(_) | Command::Messages { .. } | Command::Stream { .. });
+        if is_read && let Err(refusal) = self.follow_epoch().await {
+            return command.refuse(refusal);
         }
         // A caller that has gone away needs no answer.
         match command {
@@ -219,19 +263,24 @@ impl Owner {
     async fn wait(&mut self) -> Turn {
         let wake_at = self.wake_at();
         let may_advance = self.may_advance();
-        let Self { commands, run, projecting, viewers, phase, .. } = self;
+        let Self { commands, run, projecting, viewers, phase, shards, .. } = self;
         tokio::select! {
             command = commands.recv() => Turn::Command(command),
             () = advance(run), if may_advance => Turn::Other,
             projected = join(projecting) => Turn::Projected(projected),
             () = change_of(viewers) => Turn::Other,
             _ = phase.changed() => Turn::Other,
+            _ = shards.changed() => Turn::Other,
             () = tokio::time::sleep_until(wake_at) => Turn::Other,
         }
     }
 
     /// Whether this owner is done, and has left the registry.
     async fn leaves(&mut self) -> bool {
+        if self.is_behind {
+            self.run = None;
+            return true;
+        }
         if self.phase() == Phase::Leaving {
             self.run = None;
             self.project_now().await;
@@ -259,6 +308,7 @@ impl Owner {
     fn look_at_time(&mut self) {
         let now = Instant::now();
         self.blocked_until.take_if(|until| *until <= now);
+        self.look_at_epoch();
         if self.unwatched_until.take_if(|until| *until <= now).is_some() {
             self.stop_all(|_| Some(Stop::Cancel));
         }

@@ -62,7 +62,6 @@ impl Owner {
 
     /// A deleted room's events and records go a little later.
     pub(super) fn remove_later(&self) {
-        let removing = recovery::remove(self.registry.clone(), self.state.room().clone());
-        self.registry.spawn(Box::pin(removing));
+        recovery::remove_later(&self.registry, self.shard, self.state.room().clone());
     }
 }

@@ -39,6 +39,7 @@ impl Owner {
         }
         if let Err(error) = self.append(&said).await {
             self.unsent = Some(said);
+            self.is_unsent_in_doubt = error != LogError::NotOwner;
             return Err(error);
         }
         self.sent();

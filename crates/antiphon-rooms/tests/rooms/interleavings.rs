@@ -151,7 +151,7 @@ impl Round {
     }
 }
 
-fn asked(events: &[RoomEvent]) -> Vec<String> {
+pub fn asked(events: &[RoomEvent]) -> Vec<String> {
     let stream = |event: &RoomEvent| match event {
         RoomEvent::ArMessageRequest { stream_id, .. } => Some(stream_id.clone()),
         _ => None,
@@ -160,7 +160,7 @@ fn asked(events: &[RoomEvent]) -> Vec<String> {
 }
 
 /// Order, numbering and ends of all streams of a room.
-fn check_streams(events: &[RoomEvent]) {
+pub fn check_streams(events: &[RoomEvent]) {
     let all: HashSet<String> = asked(events).into_iter().collect();
     let mut queue: Vec<String> = Vec::new();
     let mut places = HashMap::new();

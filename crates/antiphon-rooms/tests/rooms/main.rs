@@ -3,10 +3,15 @@
 
 mod crashes;
 mod deletion;
+mod fenced;
+mod forwarding;
 mod full_disk;
 mod interleavings;
 mod interrupts;
 mod lifecycle;
+mod moves;
+mod moving_interleavings;
+mod pair;
 mod prompts;
 mod regular;
 mod viewers;

@@ -131,6 +131,32 @@ pub struct Model {
     pub can_continue: AtomicBool,
 }
 
+impl Model {
+    /// A model, and the calls that it gets.
+    pub fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Call>) {
+        let (calls, called) = mpsc::unbounded_channel();
+        (Arc::new(Self { calls, can_continue: AtomicBool::new(false) }), called)
+    }
+
+    pub fn agent(self: &Arc<Self>) -> Agent {
+        Agent {
+            id: "anna".into(),
+            name: "Anna".into(),
+            provider: self.clone(),
+            model: "m".into(),
+            system: "You are Anna.".into(),
+            markers: MarkerSource::Prompt,
+            recovery: Recovery::Restart,
+            max_attempts: 3,
+            on_disconnect: OnDisconnect::Continue,
+            viewer_grace: Duration::from_secs(30),
+            temperature: None,
+            max_tokens: None,
+            context_tokens: 4000,
+        }
+    }
+}
+
 #[async_trait::async_trait]
 impl Provider for Model {
     fn stream(&self, prompt: Prompt) -> BoxStream<'static, Piece> {
@@ -192,23 +218,8 @@ impl World {
     }
 
     pub async fn with(change: impl FnOnce(&mut Agent)) -> Self {
-        let (calls, called) = mpsc::unbounded_channel();
-        let model = Arc::new(Model { calls, can_continue: AtomicBool::new(false) });
-        let mut agent = Agent {
-            id: "anna".into(),
-            name: "Anna".into(),
-            provider: model.clone(),
-            model: "m".into(),
-            system: "You are Anna.".into(),
-            markers: MarkerSource::Prompt,
-            recovery: Recovery::Restart,
-            max_attempts: 3,
-            on_disconnect: OnDisconnect::Continue,
-            viewer_grace: Duration::from_secs(30),
-            temperature: None,
-            max_tokens: None,
-            context_tokens: 4000,
-        };
+        let (model, called) = Model::new();
+        let mut agent = model.agent();
         change(&mut agent);
         let log = Arc::new(TestLog {
             inner: MemoryLog::new(NamespaceTable::default(), Arc::new(|_| {})),
@@ -253,6 +264,8 @@ impl World {
             records: self.records().await,
             agents: Agents::new(self.agents.clone()),
             viewers: self.viewers.clone(),
+            owned: OwnedShards::everything(),
+            elsewhere: None,
         };
         self.rooms = Some(Rooms::start(options).await.unwrap());
     }

@@ -36,12 +36,12 @@ pub fn back_up(shared: &Shared, to: &Path) -> Result<(), BackupError> {
     if std::fs::read_dir(to).map_err(io)?.next().is_some() {
         return Err(BackupError::NotEmpty { folder: to.to_owned() });
     }
-    let source = shared.store_to_read()?;
+    let source = shared.contents.store_to_read()?;
     let log = folder::log_folder(to);
     let copy = Store::open(to, &log)?;
     source.copy_to(&copy).map_err(unavailable)?;
     drop(copy);
-    let identity = Identity { incarnation: shared.channels.incarnation(), epoch: shared.epoch, state: State::Closed };
+    let identity = Identity { incarnation: shared.incarnation, epoch: shared.epoch, state: State::Closed };
     identity.write(to)?;
     folder::write_format(to)?;
     Ok(())

@@ -1,8 +1,11 @@
 //! The bookkeeping of the channels in use, in memory: where each begins and ends for readers and for the next commit.
 
+use super::incarnations::Incarnations;
+use super::store::{Batch, Store};
+use super::stored::EventIdRow;
 use crate::NamespaceTable;
 use crate::edge::{Edge, Extent, Origin};
-use antiphon_core::limits::CHANNEL_CACHE;
+use antiphon_core::limits::{CHANNEL_CACHE, MAX_EVENT_IDS};
 use antiphon_core::{ChannelName, LogError, Retention};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -13,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct Channel {
     /// Its name.
     pub name: ChannelName,
-    /// Its hash and the log's incarnation.
+    /// Its hash and its incarnation.
     pub origin: Origin,
     /// What is kept of it.
     pub keep: Retention,
@@ -39,6 +42,21 @@ pub struct Tail {
     pub is_touched: bool,
 }
 
+impl Tail {
+    /// Remembers an event id, and forgets the channel's oldest where there are too many. `ordinal` has been asked for.
+    pub fn remember_event_id(&mut self, store: &Store, batch: &mut Batch<'_>, id: u64, event_id: &str, edge: Edge) {
+        let ordinal = self.ordinal.unwrap_or(0) + 1;
+        self.ordinal = Some(ordinal);
+        batch.put_event_id(id, event_id, EventIdRow { edge: Edge { total_bytes: 0, ..edge }, ordinal });
+        if let Some(oldest) = ordinal.checked_sub(MAX_EVENT_IDS as u64).filter(|oldest| *oldest > 0) {
+            // Not found: trimmed already, or of this very batch; then it is forgotten with its event.
+            if let Ok(Some(oldest_id)) = store.event_id_of_ordinal(id, oldest) {
+                batch.remove_event_id(id, &oldest_id, oldest);
+            }
+        }
+    }
+}
+
 impl Channel {
     /// The channel's id in the store, if it has one.
     pub fn id(&self) -> Option<u64> {
@@ -60,6 +78,11 @@ impl Channel {
         self.visible.lock().end = end;
     }
 
+    /// Lets readers see this extent.
+    pub fn show(&self, extent: Extent) {
+        *self.visible.lock() = extent;
+    }
+
     /// Lets readers see from after `start` only.
     pub fn show_start(&self, start: Edge) {
         self.visible.lock().start = start;
@@ -69,7 +92,7 @@ impl Channel {
 /// Channels by name, bounded; one that is not here is loaded from the store.
 pub struct Channels {
     namespaces: NamespaceTable,
-    incarnation: u32,
+    incarnations: Incarnations,
     cache: Mutex<Cache>,
 }
 
@@ -82,13 +105,13 @@ struct Cache {
 
 impl Channels {
     /// An empty cache.
-    pub fn new(namespaces: NamespaceTable, incarnation: u32) -> Self {
-        Self { namespaces, incarnation, cache: Mutex::default() }
+    pub fn new(namespaces: NamespaceTable, incarnations: Incarnations) -> Self {
+        Self { namespaces, incarnations, cache: Mutex::default() }
     }
 
-    /// The log's incarnation.
-    pub fn incarnation(&self) -> u32 {
-        self.incarnation
+    /// A channel's hash with its incarnation.
+    pub fn origin(&self, name: &ChannelName) -> Result<Origin, LogError> {
+        Ok(Origin::new(name, self.incarnations.of(name)?))
     }
 
     /// What is kept of a channel.
@@ -115,6 +138,7 @@ impl Channels {
                 return Ok(channel);
             }
             let forgotten = self.cache.lock().forgotten;
+            let origin = self.origin(name)?;
             let (id, extent) = load()?;
             let mut cache = self.cache.lock();
             if cache.forgotten != forgotten && !cache.channels.contains_key(name) {
@@ -123,15 +147,15 @@ impl Channels {
             if cache.channels.len() >= CHANNEL_CACHE {
                 cache.make_room();
             }
-            let channel = cache.channels.entry(name.clone()).or_insert_with(|| self.channel(name, id, extent));
+            let channel = cache.channels.entry(name.clone()).or_insert_with(|| self.channel(name, origin, id, extent));
             return Ok(channel.clone());
         }
     }
 
-    fn channel(&self, name: &ChannelName, id: u64, extent: Extent) -> Arc<Channel> {
+    fn channel(&self, name: &ChannelName, origin: Origin, id: u64, extent: Extent) -> Arc<Channel> {
         Arc::new(Channel {
             name: name.clone(),
-            origin: Origin::new(name, self.incarnation),
+            origin,
             keep: self.keep(name),
             id: AtomicU64::new(id),
             visible: Mutex::new(extent),
@@ -143,8 +167,13 @@ impl Channels {
 
     /// Forgets all channels, as after the store was opened anew.
     pub fn forget_all(&self) {
+        self.forget(|_| true);
+    }
+
+    /// Forgets the channels for which `is_to_go` holds.
+    pub fn forget(&self, is_to_go: impl Fn(&ChannelName) -> bool) {
         let mut cache = self.cache.lock();
-        cache.channels.clear();
+        cache.channels.retain(|name, _| !is_to_go(name));
         cache.forgotten += 1;
     }
 }
@@ -167,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded_and_never_forgets_a_channel_in_use() {
-        let channels = Channels::new(NamespaceTable::default(), 1);
+        let channels = Channels::new(NamespaceTable::default(), Incarnations::One(1));
         let held = ChannelName::parse("jobs:held").unwrap();
         let held = channels.get(&held, || Ok((7, Extent::default()))).unwrap();
         for number in 0..CHANNEL_CACHE + 10 {

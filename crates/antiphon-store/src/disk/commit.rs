@@ -3,12 +3,13 @@
 //! It is the only writer of the store, so numbers, ids and trims need no further locks.
 
 use super::channels::{Channel, Tail};
-use super::shared::{Fault, Shared};
-use super::store::{Batch, Store};
-use super::stored::{EventIdRow, Header, encode_record};
-use super::{space, unavailable};
+use super::shared::Shared;
+use super::store::{Batch, Durability, Store};
+use super::stored::{Header, encode_record};
+use super::trim::{self, Trim, TrimWriter};
+use super::{closed, unavailable};
 use crate::edge::Edge;
-use antiphon_core::limits::{GROUP_COMMIT_APPENDS, GROUP_COMMIT_BYTES, MAX_EVENT_IDS};
+use antiphon_core::limits::{GROUP_COMMIT_APPENDS, GROUP_COMMIT_BYTES};
 use antiphon_core::{ChannelName, Event, LogError, Position, Record, Timestamp};
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -20,8 +21,8 @@ use tokio::sync::{mpsc, oneshot};
 pub enum Command {
     /// Append events.
     Append(Append),
-    /// Forget events.
-    Trim(Trim),
+    /// Forget events; told what [`TrimWriter::write`] gives.
+    Trim(Trim, oneshot::Sender<Result<bool, LogError>>),
     /// Try to open the store again, if it has failed.
     Reopen,
     /// Finish, sync, mark the folder as closed and let go of it.
@@ -39,20 +40,6 @@ pub struct Append {
     pub events: Vec<Event>,
     /// Told the positions.
     pub answer: Answer,
-}
-
-/// Events to forget, prepared by who asks.
-pub struct Trim {
-    /// Where.
-    pub channel: ChannelName,
-    /// The last trimmed event when this was prepared; nothing is done if it has moved.
-    pub after: u64,
-    /// The last event to forget.
-    pub through: Edge,
-    /// The event ids of the forgotten events, with their numbers.
-    pub event_ids: Vec<(String, u64)>,
-    /// Told when it is on disk; false if nothing was done.
-    pub answer: oneshot::Sender<Result<bool, LogError>>,
 }
 
 /// The commit thread's state.
@@ -91,8 +78,8 @@ impl Committer {
                         Some(next) => next,
                         None => break,
                     },
-                    Command::Trim(trim) => {
-                        self.trim(trim);
+                    Command::Trim(trim, answer) => {
+                        self.trim(&trim, answer);
                         break;
                     }
                     Command::Reopen => {
@@ -139,8 +126,8 @@ impl Committer {
     }
 
     fn append(&mut self, appends: &mut Vec<Append>) {
-        let shared = self.shared.clone();
-        let store = space::check(&shared.folder, shared.reserve).and_then(|()| shared.store());
+        let contents = self.shared.contents.clone();
+        let store = contents.place.check(1).and_then(|()| contents.store());
         let store = match store {
             Ok(store) => store,
             Err(error) => {
@@ -166,7 +153,7 @@ impl Committer {
         }
         self.commit(group);
         drop(store);
-        if shared.has_failed() {
+        if contents.has_failed() {
             self.reopen();
         }
     }
@@ -179,7 +166,7 @@ impl Committer {
         name: &ChannelName,
         events: Vec<Event>,
     ) -> Result<Vec<Position>, LogError> {
-        let channel = self.shared.channel(store, name)?;
+        let channel = self.shared.contents.channel(store, name)?;
         let mut tail = channel.tail.lock();
         let known = self.known_event_ids(store, &channel, &mut tail, &events)?;
         check_repeats(store, group, name, channel.id(), &known, &events)?;
@@ -221,7 +208,7 @@ impl Committer {
             group.batch.put_record(id, edge.number, &self.scratch);
             if let Some(event_id) = event.event_id {
                 group.event_ids.insert((id, event_id.clone()), (edge, event.json.clone()));
-                remember_event_id(store, group, &mut tail, id, event_id, edge);
+                tail.remember_event_id(store, &mut group.batch, id, &event_id, edge);
             }
             let position = channel.origin.position(&edge);
             positions.push(position);
@@ -265,10 +252,10 @@ impl Committer {
     /// Writes the group, then shows it, hands it on and acknowledges it, in this order.
     fn commit(&mut self, group: Group<'_>) {
         let Group { batch, answers, mut records, touched, .. } = group;
-        let written = if records.is_empty() { Ok(()) } else { batch.commit(self.shared.is_synced) };
+        let written = if records.is_empty() { Ok(()) } else { batch.commit(self.shared.contents.durability) };
         if let Err(error) = written {
             let failed = records.iter().map(|record| (record.channel.clone(), record.position.number)).collect();
-            let refusal = self.shared.fail(&error, failed);
+            let refusal = self.shared.contents.fail(&error, failed);
             for channel in touched {
                 *channel.tail.lock() = Tail { end: channel.visible().end, ..Tail::default() };
             }
@@ -282,7 +269,7 @@ impl Committer {
             tail.is_touched = false;
             channel.show_end(tail.end);
             drop(tail);
-            self.shared.overdue.note(&channel);
+            self.shared.contents.overdue.note(&channel);
         }
         if !records.is_empty() {
             let logged_at = Some(Instant::now());
@@ -295,79 +282,34 @@ impl Committer {
         }
     }
 
-    fn trim(&mut self, trim: Trim) {
-        let Trim { channel, after, through, event_ids, answer } = trim;
-        let result = self.try_trim(&channel, after, through, event_ids);
-        let _ = answer.send(result);
-        if self.shared.has_failed() {
+    fn trim(&mut self, trim: &Trim, answer: oneshot::Sender<Result<bool, LogError>>) {
+        // Nobody waits any more if this cannot be told.
+        let _ = answer.send(trim::write(&self.shared.contents, trim));
+        if self.shared.contents.has_failed() {
             self.reopen();
         }
     }
 
-    fn try_trim(
-        &self,
-        name: &ChannelName,
-        after: u64,
-        through: Edge,
-        event_ids: Vec<(String, u64)>,
-    ) -> Result<bool, LogError> {
-        // Trimming is what makes room, so it may use half of what appends leave free.
-        space::check(&self.shared.folder, self.shared.reserve / 2)?;
-        let store = self.shared.store()?;
-        let channel = self.shared.channel(&store, name)?;
-        let Some(id) = channel.id() else { return Ok(false) };
-        if channel.visible().start.number != after {
-            return Ok(false);
-        }
-        let mut batch = store.batch(event_ids.len() + 1_024);
-        for number in after + 1..=through.number {
-            batch.remove_record(id, number);
-        }
-        for (event_id, number) in event_ids {
-            // The id may belong to a later event by now, if it was forgotten in between.
-            if let Some(row) = store.event_id(id, &event_id)?.filter(|row| row.edge.number == number) {
-                batch.remove_event_id(id, &event_id, row.ordinal);
-            }
-        }
-        batch.put_channel(name, id, through);
-        // Readers must not look for what is being removed: an expired position is right even if the removal fails.
-        channel.show_start(through);
-        batch.commit(self.shared.is_synced).map_err(|error| self.shared.fail(&error, Vec::new()))?;
-        Ok(true)
-    }
-
     /// Opens the store anew after it has failed, and takes back what it may have kept of the group that was refused.
     fn reopen(&mut self) {
-        let Some(Fault { refused, .. }) = self.shared.fault() else { return };
-        if let Err(error) = space::check(&self.shared.folder, self.shared.reserve) {
-            return self.shared.explain(&error);
-        }
-        let reopened = self.shared.reopen_store().and_then(|store| {
-            withdraw(&store, &refused)?;
-            self.next_channel = self.next_channel.max(store.next_channel()?);
-            Ok(store)
+        let next_channel = &mut self.next_channel;
+        self.shared.contents.reopen(|store, refused| {
+            withdraw(store, refused)?;
+            *next_channel = (*next_channel).max(store.next_channel()?);
+            Ok(())
         });
-        match reopened {
-            Ok(store) => {
-                self.shared.channels.forget_all();
-                self.shared.recover(store);
-                tracing::info!(folder = %self.shared.folder.display(), "the log was opened again after a fault");
-            }
-            Err(error) => self.shared.explain(&error),
-        }
     }
 }
 
-/// Remembers an event id, and forgets the channel's oldest where there are too many.
-fn remember_event_id(store: &Store, group: &mut Group<'_>, tail: &mut Tail, id: u64, event_id: String, edge: Edge) {
-    let ordinal = tail.ordinal.unwrap_or(0) + 1;
-    tail.ordinal = Some(ordinal);
-    group.batch.put_event_id(id, &event_id, EventIdRow { edge: Edge { total_bytes: 0, ..edge }, ordinal });
-    if let Some(oldest) = ordinal.checked_sub(MAX_EVENT_IDS as u64).filter(|oldest| *oldest > 0) {
-        // Not found: trimmed already, or of this very group; then it is forgotten with its event.
-        if let Ok(Some(oldest_id)) = store.event_id_of_ordinal(id, oldest) {
-            group.batch.remove_event_id(id, &oldest_id, oldest);
-        }
+impl TrimWriter for mpsc::Sender<Command> {
+    fn write(&self, trim: Trim) -> Result<bool, LogError> {
+        let (answer, answered) = oneshot::channel();
+        self.blocking_send(Command::Trim(trim, answer)).map_err(|_| closed())?;
+        answered.blocking_recv().map_err(|_| closed())?
+    }
+
+    fn reopen(&self) -> bool {
+        self.blocking_send(Command::Reopen).is_ok()
     }
 }
 
@@ -419,5 +361,5 @@ fn withdraw(store: &Store, refused: &[(ChannelName, u64)]) -> Result<(), LogErro
             batch.remove_event_id(row.id, &event_id, found.ordinal);
         }
     }
-    batch.commit(true).map_err(unavailable)
+    batch.commit(Durability::Disk).map_err(unavailable)
 }

@@ -151,7 +151,8 @@ pub fn corrupt(folder: &Path, reason: impl Into<String>) -> OpenError {
     OpenError::Corrupt { folder: folder.to_owned(), reason: reason.into() }
 }
 
-fn read_if_there(folder: &Path, name: &str) -> Result<Option<String>, OpenError> {
+/// A file's text, if there is one.
+pub fn read_if_there(folder: &Path, name: &str) -> Result<Option<String>, OpenError> {
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
         Ok(text) => Ok(Some(text)),
@@ -160,7 +161,8 @@ fn read_if_there(folder: &Path, name: &str) -> Result<Option<String>, OpenError>
     }
 }
 
-fn write_atomically(folder: &Path, name: &str, text: &str) -> Result<(), OpenError> {
+/// Replaces a file; on disk when this returns.
+pub fn write_atomically(folder: &Path, name: &str, text: &str) -> Result<(), OpenError> {
     let temporary = folder.join(format!("{name}.new"));
     let write = || -> io::Result<()> {
         let mut file = File::create(&temporary)?;

@@ -13,7 +13,10 @@
 mod backup;
 mod channels;
 mod commit;
+mod contents;
+mod copy;
 mod folder;
+mod incarnations;
 mod journal;
 mod retention;
 mod shared;
@@ -22,8 +25,10 @@ mod store;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod trim;
 
 pub use backup::BackupError;
+pub use copy::{Change, LocalCopy, Placed};
 pub use folder::FORMAT_VERSION;
 
 use crate::{NamespaceTable, size};
@@ -31,15 +36,18 @@ use antiphon_core::limits::{APPEND_QUEUE, DISK_RESERVE_BYTES};
 use antiphon_core::{Bounds, ChannelName, Event, Log, LogError, OnCommit, Position, ReadFrom, ReadLimit, Record};
 use channels::Channels;
 use commit::{Append, Command, Committer};
+use contents::{Contents, Place};
 use folder::{Identity, Lock, State};
+use incarnations::Incarnations;
 use parking_lot::Mutex;
 use retention::Trimmer;
-use shared::{Parts, Shared};
+use shared::Shared;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use store::Store;
+use store::{Durability, Store};
 use tokio::sync::{mpsc, oneshot};
+use trim::TrimWriter;
 
 /// When an append is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,19 +151,20 @@ impl EmbeddedLog {
         // The epoch is on disk before anything bears it.
         let identity = before.opened(is_synced);
         identity.write(folder)?;
-        let shared = Arc::new(Shared::new(Parts {
-            folder: folder.to_owned(),
-            is_synced,
-            reserve,
+        let durability = if is_synced { Durability::Disk } else { Durability::System };
+        let channels = Channels::new(options.namespaces, Incarnations::One(identity.incarnation));
+        let contents =
+            Arc::new(Contents::new(Place { folder: folder.to_owned(), log, reserve }, durability, channels, store));
+        let shared = Arc::new(Shared {
+            contents: contents.clone(),
+            incarnation: identity.incarnation,
             epoch: identity.epoch,
             on_commit: options.on_commit,
-            channels: Channels::new(options.namespaces, identity.incarnation),
-            store,
-            lock,
-        }));
+            lock: Mutex::new(Some(lock)),
+        });
         let (queue, commands) = mpsc::channel(APPEND_QUEUE);
         let committer = Committer::new(shared.clone(), commands, next_channel);
-        let trimmer = Trimmer::new(shared.clone(), queue.clone());
+        let trimmer = Trimmer::new(contents, queue.clone());
         let threads = vec![
             spawn(folder, "antiphon-commit", move || committer.run())?,
             spawn(folder, "antiphon-retain", move || trimmer.run())?,
@@ -165,7 +174,7 @@ impl EmbeddedLog {
 
     /// Finishes what was accepted, syncs and lets go of the folder; appends and reads fail from then on.
     pub async fn close(&self) -> Result<(), LogError> {
-        self.shared.overdue.close();
+        self.shared.contents.overdue.close();
         let (answer, answered) = oneshot::channel();
         if self.queue()?.send(Command::Close(answer)).await.is_err() {
             return Ok(());
@@ -182,7 +191,7 @@ impl EmbeddedLog {
 
     /// Trims every channel to its namespace's bounds now, exactly, rather than in the background.
     pub async fn enforce_retention_now(&self) -> Result<(), LogError> {
-        let trimmer = Trimmer::new(self.shared.clone(), self.queue()?.clone());
+        let trimmer = Trimmer::new(self.shared.contents.clone(), self.queue()?.clone());
         blocking(move || trimmer.enforce_all()).await
     }
 
@@ -193,7 +202,7 @@ impl EmbeddedLog {
 
 impl Drop for EmbeddedLog {
     fn drop(&mut self) {
-        self.shared.overdue.close();
+        self.shared.contents.overdue.close();
         self.queue = None;
         for thread in self.threads.get_mut().drain(..) {
             // The last owner may be the function that the commit thread calls.
@@ -218,37 +227,28 @@ impl Log for EmbeddedLog {
     }
 
     async fn read(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
-        if let Some(answer) = self.shared.read_without_store(channel, from) {
-            return answer;
-        }
-        let (shared, channel) = (self.shared.clone(), channel.clone());
-        blocking(move || shared.read(&channel, from, limit)).await
+        contents::read(&self.shared.contents, channel, from, limit).await
     }
 
     async fn bounds(&self, channel: &ChannelName) -> Result<Bounds, LogError> {
-        if let Some(channel) = self.shared.channels.peek(channel) {
-            return Ok(channel.origin.bounds(&channel.visible()));
-        }
-        let (shared, channel) = (self.shared.clone(), channel.clone());
-        blocking(move || shared.bounds(&channel)).await
+        contents::bounds(&self.shared.contents, channel).await
     }
 
     async fn trim(&self, channel: &ChannelName, through: Position) -> Result<(), LogError> {
-        let trimmer = Trimmer::new(self.shared.clone(), self.queue()?.clone());
-        let channel = channel.clone();
-        blocking(move || trimmer.trim_through(&channel, through)).await
+        let (contents, writer, channel) = (self.shared.contents.clone(), self.queue()?.clone(), channel.clone());
+        blocking(move || trim::through(&contents, |trim| writer.write(trim), &channel, through)).await
     }
 
     fn is_durable(&self, _namespace: &str) -> bool {
-        self.shared.is_synced
+        self.shared.contents.durability == Durability::Disk
     }
 
     fn health(&self) -> Result<(), LogError> {
-        self.shared.store()?;
+        self.shared.contents.store()?;
         if self.queue()?.is_closed() {
             return Err(closed());
         }
-        space::check(&self.shared.folder, self.shared.reserve)
+        self.shared.contents.place.check(1)
     }
 }
 

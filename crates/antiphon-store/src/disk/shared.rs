@@ -1,297 +1,36 @@
-//! What the commit thread, the retention thread and readers share: the store, its faults and the channels.
+//! What the commit thread has besides the contents of its store: which log it writes, and who is told.
 
-use super::channels::{Channel, Channels};
-use super::folder::{self, Identity, Lock, State};
-use super::retention::Overdue;
-use super::store::Store;
-use super::{OpenError, journal};
-use crate::edge::{Check, Extent, Origin};
-use antiphon_core::{Bounds, ChannelName, LogError, OnCommit, Position, ReadFrom, ReadLimit, Record};
-use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
-use std::path::PathBuf;
+use super::contents::Contents;
+use super::folder::{Identity, Lock, State};
+use antiphon_core::{LogError, OnCommit};
+use parking_lot::Mutex;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// How long readers may hold a store that is to be closed. A read takes milliseconds.
-const READERS_LEAVE: Duration = Duration::from_secs(5);
-/// How long closing may take to write tables; what is left then is replayed at the next opening.
-const TABLES: Duration = Duration::from_secs(5);
-/// Trims that may overtake one read.
-const OVERTAKEN: usize = 16;
 
 /// The state behind an [`EmbeddedLog`](super::EmbeddedLog).
 pub struct Shared {
-    /// The data folder.
-    pub folder: PathBuf,
-    /// True if nothing is acknowledged before it is synced.
-    pub is_synced: bool,
-    /// Bytes of the disk that appends leave free.
-    pub reserve: u64,
+    /// The store and its channels.
+    pub contents: Arc<Contents>,
+    /// The log's incarnation.
+    pub incarnation: u32,
     /// This opening of the log.
     pub epoch: u32,
     /// Told of every committed group.
     pub on_commit: OnCommit,
-    /// The channels in use.
-    pub channels: Channels,
-    /// The channels that wait for a retention pass.
-    pub overdue: Overdue,
-    store: RwLock<Option<Arc<Store>>>,
-    fault: Mutex<Option<Fault>>,
-    lock: Mutex<Option<Lock>>,
-}
-
-/// Why appends are refused.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// For the operator.
-    pub reason: String,
-    /// The events of the group that was refused, which the store may have written nevertheless.
-    pub refused: Vec<(ChannelName, u64)>,
-}
-
-/// What makes up a [`Shared`].
-pub struct Parts {
-    /// See [`Shared`].
-    pub folder: PathBuf,
-    /// See [`Shared`].
-    pub is_synced: bool,
-    /// See [`Shared`].
-    pub reserve: u64,
-    /// See [`Shared`].
-    pub epoch: u32,
-    /// See [`Shared`].
-    pub on_commit: OnCommit,
-    /// See [`Shared`].
-    pub channels: Channels,
-    /// The open store.
-    pub store: Store,
-    /// The folder's lock.
-    pub lock: Lock,
+    /// The data folder's lock, until the log is closed.
+    pub lock: Mutex<Option<Lock>>,
 }
 
 impl Shared {
-    /// The state of a log that has just been opened.
-    pub fn new(parts: Parts) -> Self {
-        Self {
-            folder: parts.folder,
-            is_synced: parts.is_synced,
-            reserve: parts.reserve,
-            epoch: parts.epoch,
-            on_commit: parts.on_commit,
-            channels: parts.channels,
-            overdue: Overdue::default(),
-            store: RwLock::new(Some(Arc::new(parts.store))),
-            fault: Mutex::default(),
-            lock: Mutex::new(Some(parts.lock)),
-        }
-    }
-
-    /// The store to write to; fails while there is a fault.
-    pub fn store(&self) -> Result<Arc<Store>, LogError> {
-        let reason = self.fault.lock().as_ref().map(|fault| fault.reason.clone());
-        match reason {
-            Some(reason) => Err(LogError::Unavailable { reason }),
-            None => self.store_to_read(),
-        }
-    }
-
-    /// The store to read from, even if it cannot be written.
-    pub fn store_to_read(&self) -> Result<Arc<Store>, LogError> {
-        let reason = || match &*self.fault.lock() {
-            Some(fault) => fault.reason.clone(),
-            None => "it is closed".to_owned(),
-        };
-        self.store.read().clone().ok_or_else(|| LogError::Unavailable { reason: reason() })
-    }
-
-    /// A channel's bookkeeping, from memory or from the store.
-    pub fn channel(&self, store: &Store, name: &ChannelName) -> Result<Arc<Channel>, LogError> {
-        self.channels.get(name, || match store.channel_row(name)? {
-            Some(row) => Ok((row.id, store.extent(name, &row)?)),
-            None => Ok((0, Extent::default())),
-        })
-    }
-
-    /// A channel's id and extent, without keeping it in memory; nothing if it never had an event.
-    pub fn look(&self, store: &Store, name: &ChannelName) -> Result<Option<(u64, Extent)>, LogError> {
-        if let Some(channel) = self.channels.peek(name) {
-            return Ok(channel.id().map(|id| (id, channel.visible())));
-        }
-        let Some(row) = store.channel_row(name)? else { return Ok(None) };
-        Ok(Some((row.id, store.extent(name, &row)?)))
-    }
-
-    /// Answers a read that needs no event: most reads ask whether something follows, and nothing does.
-    pub fn read_without_store(&self, name: &ChannelName, from: ReadFrom) -> Option<Result<Vec<Record>, LogError>> {
-        let channel = self.channels.peek(name)?;
-        let extent = channel.visible();
-        let ReadFrom::After(position) = from else { return (extent.start == extent.end).then(|| Ok(Vec::new())) };
-        match channel.origin.check(&position, &extent) {
-            Ok(Check::Good) if position.number == extent.end.number => Some(Ok(Vec::new())),
-            Ok(_) => None,
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    /// Reads events; blocks on the disk.
-    pub fn read(&self, name: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
-        let store = self.store_to_read()?;
-        let channel = self.channel(&store, name)?;
-        for _ in 0..OVERTAKEN {
-            let extent = channel.visible();
-            let (first, must_match) = match from {
-                ReadFrom::Start => (extent.start.number + 1, None),
-                ReadFrom::After(position) => match channel.origin.check(&position, &extent)? {
-                    Check::Good => (position.number + 1, None),
-                    Check::IfEventMatches => (position.number, Some(position)),
-                },
-            };
-            let Some(id) = channel.id().filter(|_| first <= extent.end.number) else { return Ok(Vec::new()) };
-            let mut page =
-                Page { channel: &channel, must_match, limit, bytes: 0, records: Vec::new(), is_foreign: false };
-            if store.scan(name, id, (first, extent.end.number), |header, json| page.take(header, json))? {
-                return if page.is_foreign { Err(LogError::Foreign) } else { Ok(page.records) };
-            }
-            // The first event is gone: trimmed since the extent was looked at, or damaged.
-            if channel.visible().start == extent.start {
-                break;
-            }
-        }
-        Err(LogError::Unavailable { reason: format!("an event of channel {name} is missing") })
-    }
-
-    /// What is kept of a channel; blocks on the disk.
-    pub fn bounds(&self, name: &ChannelName) -> Result<Bounds, LogError> {
-        let channel = self.channel(&*self.store_to_read()?, name)?;
-        Ok(channel.origin.bounds(&channel.visible()))
-    }
-
-    /// The channel's hash with this log's incarnation.
-    pub fn origin(&self, name: &ChannelName) -> Origin {
-        Origin::new(name, self.channels.incarnation())
-    }
-
-    /// Refuses everything from here on until the store is open again; gives what to answer.
-    pub fn fail(&self, error: &fjall::Error, refused: Vec<(ChannelName, u64)>) -> LogError {
-        let reason = format!(
-            "the store in {} failed ({error:?}); it is being opened again, see what the disk and the system's log say",
-            self.folder.display()
-        );
-        tracing::error!(%reason, "the log refuses appends");
-        *self.fault.lock() = Some(Fault { reason: reason.clone(), refused });
-        LogError::Unavailable { reason }
-    }
-
-    /// Replaces the reason of the fault by one that is nearer.
-    pub fn explain(&self, error: &LogError) {
-        if let (Some(fault), LogError::Unavailable { reason }) = (&mut *self.fault.lock(), error)
-            && fault.reason != *reason
-        {
-            tracing::error!(%reason, "the log still refuses appends");
-            fault.reason.clone_from(reason);
-        }
-    }
-
-    /// The fault, if there is one.
-    pub fn fault(&self) -> Option<Fault> {
-        self.fault.lock().clone()
-    }
-
-    /// True while there is a fault.
-    pub fn has_failed(&self) -> bool {
-        self.fault.lock().is_some()
-    }
-
-    /// Puts the store to use again.
-    pub fn recover(&self, store: Store) {
-        *self.store.write() = Some(Arc::new(store));
-        *self.fault.lock() = None;
-    }
-
-    /// Closes the failed store and opens it anew. It is not put to use yet.
-    pub fn reopen_store(&self) -> Result<Store, LogError> {
-        self.let_go_of_store()?;
-        let log = folder::log_folder(&self.folder);
-        let open = || -> Result<Store, OpenError> {
-            journal::cut_torn_tail(&self.folder, &log, self.is_synced)?;
-            journal::rewrite(&log)?;
-            Store::open(&self.folder, &log)
-        };
-        open().map_err(super::unavailable)
-    }
-
-    /// Syncs, marks the folder as closed and lets go of it. Reads and appends fail from here on.
+    /// Closes the contents, marks the folder as closed and lets go of it. Reads and appends fail from here on.
     pub fn close(&self) -> Result<(), LogError> {
-        let Some(store) = self.store.read().clone() else { return Ok(()) };
-        let closed = if self.has_failed() { Ok(false) } else { store.sync().and_then(|()| store.write_tables(TABLES)) };
-        drop(store);
-        let released = self.let_go_of_store();
-        if let Ok(is_all_in_tables) = closed
-            && released.is_ok()
-            && !self.has_failed()
-        {
-            if is_all_in_tables {
-                journal::empty(&folder::log_folder(&self.folder)).map_err(super::unavailable)?;
+        let closed = self.contents.close().and_then(|is_all_on_disk| {
+            if !is_all_on_disk {
+                return Ok(());
             }
-            let identity =
-                Identity { incarnation: self.channels.incarnation(), epoch: self.epoch, state: State::Closed };
-            identity.write(&self.folder).map_err(super::unavailable)?;
-        }
-        *self.lock.lock() = None;
-        closed.map_err(super::unavailable).and(released)
-    }
-
-    /// Waits until nobody reads and drops the store, on this thread.
-    fn let_go_of_store(&self) -> Result<(), LogError> {
-        let Some(mut store) = self.store.write().take() else { return Ok(()) };
-        let deadline = Instant::now() + READERS_LEAVE;
-        loop {
-            match Arc::try_unwrap(store) {
-                Ok(alone) => {
-                    drop(alone);
-                    return Ok(());
-                }
-                Err(_) if Instant::now() >= deadline => {
-                    return Err(LogError::Unavailable {
-                        reason: "a reader holds the log that is to be closed".to_owned(),
-                    });
-                }
-                Err(held) => store = held,
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-}
-
-/// What one read collects.
-struct Page<'a> {
-    channel: &'a Channel,
-    /// The first event is not wanted, but must be the one of this position.
-    must_match: Option<Position>,
-    limit: ReadLimit,
-    bytes: usize,
-    records: Vec<Record>,
-    is_foreign: bool,
-}
-
-impl Page<'_> {
-    /// Takes an event; false when it was the last that fits.
-    fn take(&mut self, header: super::stored::Header<'_>, json: &[u8]) -> bool {
-        let position = self.channel.origin.position(&header.edge);
-        if let Some(expected) = self.must_match.take() {
-            self.is_foreign = position != expected;
-            return !self.is_foreign;
-        }
-        self.bytes += json.len();
-        self.records.push(Record {
-            channel: self.channel.name.clone(),
-            position,
-            kind: header.kind,
-            json: Bytes::copy_from_slice(json),
-            provider_at: None,
-            logged_at: None,
+            let identity = Identity { incarnation: self.incarnation, epoch: self.epoch, state: State::Closed };
+            identity.write(&self.contents.place.folder).map_err(super::unavailable)
         });
-        self.records.len() < self.limit.events && self.bytes < self.limit.bytes
+        *self.lock.lock() = None;
+        closed
     }
 }

@@ -1,14 +1,16 @@
 //! The fjall database behind the log: its keyspaces, its settings and what is read from them.
 
 use super::folder::corrupt;
+use super::incarnations::ShardRow;
 use super::stored::{self, ChannelRow, EventIdRow, Header};
 use super::{OpenError, unavailable};
 use crate::edge::{Edge, Extent};
 use antiphon_core::limits::{BLOCK_CACHE_BYTES, MEMTABLE_BYTES};
-use antiphon_core::{ChannelName, LogError};
+use antiphon_core::{ChannelName, LogError, Shard};
 use fjall::compaction::Leveled;
 use fjall::{AbstractTree, CompressionType, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use fjall::{Readable, Slice};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,6 +24,18 @@ const JOURNAL_BYTES: u64 = 64 << 20;
 const FLUSHES_UNDER_WAY: usize = 2;
 /// Tables in the first level before the next commit waits; fjall itself would stall from here on.
 const FIRST_LEVEL_RUNS: usize = 20;
+
+/// What a batch has reached when its commit returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// The disk: it survives power loss.
+    Disk,
+    /// The operating system: it survives the process.
+    System,
+    /// The operating system; and after a power loss, what is there is all that was written up to some batch. For that, no
+    /// keyspace is written out as a table before the journal is on disk up to there.
+    Prefix,
+}
 
 /// The open database.
 pub struct Store {
@@ -75,12 +89,14 @@ impl Store {
         Batch { store: self, batch: OwnedWriteBatch::with_capacity(self.database.clone(), capacity), bytes: 0 }
     }
 
-    /// Writes a batch; on disk when this returns if `is_synced`, else with the operating system.
-    fn commit(&self, batch: OwnedWriteBatch, bytes: u64, is_synced: bool) -> fjall::Result<()> {
+    fn commit(&self, batch: OwnedWriteBatch, bytes: u64, durability: Durability) -> fjall::Result<()> {
         self.await_flushes()?;
-        let mode = if is_synced { PersistMode::SyncData } else { PersistMode::Buffer };
+        let mode = if durability == Durability::Disk { PersistMode::SyncData } else { PersistMode::Buffer };
         batch.durability(Some(mode)).commit()?;
         if self.unrotated.fetch_add(bytes, Ordering::Relaxed) + bytes >= MEMTABLE_BYTES {
+            if durability == Durability::Prefix {
+                self.database.persist(PersistMode::SyncData)?;
+            }
             self.unrotated.store(0, Ordering::Relaxed);
             self.is_flushing.store(true, Ordering::Relaxed);
             // All at once, so that a keyspace that is seldom written does not hold old journals.
@@ -152,6 +168,17 @@ impl Store {
     pub fn next_channel(&self) -> Result<u64, LogError> {
         let stored = self.channels.get(stored::NEXT_CHANNEL).map_err(unavailable)?;
         Ok(stored.and_then(|bytes| Some(u64::from_be_bytes(bytes.get(..8)?.try_into().ok()?))).unwrap_or(1))
+    }
+
+    /// The shards of a copy.
+    pub fn shards(&self) -> Result<BTreeMap<Shard, ShardRow>, LogError> {
+        let mut rows = BTreeMap::new();
+        for item in self.database.snapshot().prefix(&self.channels, stored::SHARDS) {
+            let (key, value) = item.into_inner().map_err(unavailable)?;
+            let row = stored::shard_of_key(&key).zip(ShardRow::decode(&value));
+            rows.extend([row.ok_or_else(|| unavailable("the stored row of a shard is damaged"))?]);
+        }
+        Ok(rows)
     }
 
     /// What is kept of a channel, from its row and its last event.
@@ -275,6 +302,21 @@ impl Batch<'_> {
         self.insert(&self.store.channels, channel.as_str(), ChannelRow { id, start }.encode());
     }
 
+    /// Removes a channel's row. Nothing of the channel may be left.
+    pub fn remove_channel(&mut self, channel: &ChannelName) {
+        self.remove(&self.store.channels, channel.as_str());
+    }
+
+    /// Writes a shard's row.
+    pub fn put_shard(&mut self, shard: Shard, row: &ShardRow) {
+        self.insert(&self.store.channels, stored::shard_key(shard), row.encode());
+    }
+
+    /// Removes a shard's row.
+    pub fn remove_shard(&mut self, shard: Shard) {
+        self.remove(&self.store.channels, stored::shard_key(shard));
+    }
+
     /// Writes the next channel id that was never used.
     pub fn put_next_channel(&mut self, id: u64) {
         self.insert(&self.store.channels, stored::NEXT_CHANNEL, id.to_be_bytes());
@@ -293,8 +335,8 @@ impl Batch<'_> {
     }
 
     /// Makes the changes, all or none.
-    pub fn commit(self, is_synced: bool) -> fjall::Result<()> {
-        self.store.commit(self.batch, self.bytes, is_synced)
+    pub fn commit(self, durability: Durability) -> fjall::Result<()> {
+        self.store.commit(self.batch, self.bytes, durability)
     }
 }
 

@@ -7,13 +7,16 @@
 //! | `records` | channel id (8), number (8) | format 1 (1), kind (1), epoch (4), address (8), index (2), logged milliseconds since 1970 (8), bytes of JSON in the channel up to here (8), length of the event id or FFFF (2), event id, JSON |
 //! | `channels` | `namespace:id` | format 1 (1), channel id (8), last trimmed event: number (8), epoch (4), address (8), index (2), bytes of JSON up to it (8) |
 //! | `channels` | one zero byte, `next` | the next channel id (8) |
+//! | `channels` | one zero byte, `shard`, shard (2); only in a copy | format 1 (1), 1 while it is being forgotten (1), incarnation (4), 1 if a state follows (1), the follower's state |
 //! | `event_ids` | channel id (8), `i`, event id | number (8), epoch (4), address (8), index (2), ordinal (8) |
 //! | `event_ids` | channel id (8), `o`, ordinal (8) | event id |
 //!
 //! An ordinal counts a channel's event ids, so that the oldest is found without a scan.
 
+use super::incarnations::ShardRow;
 use crate::edge::Edge;
-use antiphon_core::EventKind;
+use antiphon_core::{EventKind, Shard};
+use bytes::Bytes;
 
 const FORMAT: u8 = 1;
 const RECORD_HEADER: usize = 34;
@@ -23,6 +26,9 @@ const NO_EVENT_ID: u16 = u16::MAX;
 
 /// The key of the next channel id; no channel's name begins with a zero byte.
 pub const NEXT_CHANNEL: &[u8] = b"\0next";
+
+/// What the keys of shards begin with.
+pub const SHARDS: &[u8] = b"\0shard";
 
 /// A stored event without its JSON, which follows it in the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +131,38 @@ impl ChannelRow {
         let id = fields.long()?;
         let place = fields.place()?;
         Some(Self { id, start: Edge { total_bytes: fields.long()?, ..place } })
+    }
+}
+
+/// The key of a shard.
+pub fn shard_key(shard: Shard) -> Vec<u8> {
+    [SHARDS, &shard.0.to_be_bytes()].concat()
+}
+
+/// The shard of such a key.
+pub fn shard_of_key(key: &[u8]) -> Option<Shard> {
+    Some(Shard(u16::from_be_bytes(key.strip_prefix(SHARDS)?.try_into().ok()?)))
+}
+
+impl ShardRow {
+    /// The value of a shard's row.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut row = vec![FORMAT, u8::from(self.is_leaving)];
+        row.extend_from_slice(&self.incarnation.to_be_bytes());
+        row.push(u8::from(self.state.is_some()));
+        row.extend_from_slice(self.state.as_deref().unwrap_or_default());
+        row
+    }
+
+    /// Reads a shard's row.
+    pub fn decode(value: &[u8]) -> Option<Self> {
+        let mut fields = Fields(value);
+        if fields.byte()? != FORMAT {
+            return None;
+        }
+        let (is_leaving, incarnation) = (fields.byte()? == 1, fields.word()?);
+        let state = (fields.byte()? == 1).then(|| Bytes::copy_from_slice(fields.0));
+        Some(Self { incarnation, state, is_leaving })
     }
 }
 
@@ -260,6 +298,15 @@ mod tests {
         assert_eq!(hex(&event_id_key(1, "a")), "00000000000000016961");
         assert_eq!(hex(&ordinal_key(1, 2)), "00000000000000016f0000000000000002");
         assert_eq!(ordinal_of_key(&ordinal_key(1, 2)), Some(2));
+        let shard = ShardRow { incarnation: 0x0102_0304, state: Some(Bytes::from_static(b"ab")), is_leaving: false };
+        assert_eq!(hex(&shard.encode()), "010001020304016162");
+        let leaving = ShardRow { state: None, is_leaving: true, ..shard.clone() };
+        assert_eq!(hex(&leaving.encode()), "01010102030400");
+        for row in [shard, leaving] {
+            assert_eq!(ShardRow::decode(&row.encode()), Some(row));
+        }
+        assert_eq!(hex(&shard_key(Shard(0x0103))), "0073686172640103");
+        assert_eq!(shard_of_key(&shard_key(Shard(0x0103))), Some(Shard(0x0103)));
     }
 
     #[test]

@@ -181,7 +181,7 @@ async fn a_refused_group_that_the_store_wrote_after_all_is_taken_back() {
     }
     // As when the sync of the last append had failed: the events are in the store, and nobody was told.
     let refused = vec![(channel(), 19), (channel(), 20)];
-    let refusal = log.shared.fail(&fjall::Error::Poisoned, refused);
+    let refusal = log.shared.contents.fail(&fjall::Error::Poisoned, refused);
     assert_eq!(log.health(), Err(refusal));
     let since = Instant::now();
     while log.health().is_err() {

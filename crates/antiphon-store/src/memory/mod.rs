@@ -1,6 +1,9 @@
 //! The engine "memory": a window of each channel, gone with the process and never durable.
 
+mod sharded;
 mod window;
+
+pub use sharded::ShardedMemoryLog;
 
 use crate::edge::Origin;
 use crate::{NamespaceTable, size};
@@ -25,6 +28,10 @@ pub struct MemoryLog {
     incarnation: u32,
     /// Tells apart two logs that were started at nearly the same time.
     epoch: u32,
+    /// Most bytes of JSON over all channels.
+    most_bytes: usize,
+    /// Most channels.
+    most_channels: usize,
     on_commit: OnCommit,
     /// Held from an append to the end of its `on_commit`, so that the log's order is the order of the calls. Readers do
     /// not need it.
@@ -45,9 +52,17 @@ impl MemoryLog {
     /// An empty log. `on_commit` is told of every record, on the appending thread.
     pub fn new(namespaces: NamespaceTable, on_commit: OnCommit) -> Self {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::with(namespaces, on_commit, incarnation(started), 1)
+    }
+
+    /// An empty log of this incarnation, which may take one of `parts` equal parts of what the process has for such logs.
+    fn with(namespaces: NamespaceTable, on_commit: OnCommit, incarnation: u32, parts: usize) -> Self {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             namespaces,
-            incarnation: incarnation(started),
+            incarnation,
+            most_bytes: MEMORY_LOG_BYTES / parts,
+            most_channels: MEMORY_LOG_CHANNELS / parts,
             epoch: started.subsec_nanos().max(1),
             on_commit,
             order: Mutex::new(()),
@@ -65,6 +80,34 @@ impl MemoryLog {
             window.enforce(now_millis);
             *bytes += window.bytes();
         }
+    }
+
+    fn append_now(&self, channel: &ChannelName, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
+        size::check(&events)?;
+        let _order = self.order.lock();
+        let (positions, records) = {
+            let mut windows = self.windows.lock();
+            let appended = windows.append(channel, events, || self.window(channel))?;
+            windows.shrink(self.most_bytes, self.most_channels);
+            appended
+        };
+        if !records.is_empty() {
+            (self.on_commit)(&records);
+        }
+        Ok(positions)
+    }
+
+    fn read_now(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
+        self.with_window(channel, |window| window.read(from, limit))
+    }
+
+    fn bounds_now(&self, channel: &ChannelName) -> Bounds {
+        let origin = Origin::new(channel, self.incarnation);
+        self.with_window(channel, |window| origin.bounds(&window.extent()))
+    }
+
+    fn trim_now(&self, channel: &ChannelName, through: Position) -> Result<(), LogError> {
+        self.with_window(channel, |window| window.trim(&through))
     }
 
     fn with_window<T>(&self, channel: &ChannelName, run: impl FnOnce(&mut Window) -> T) -> T {
@@ -132,11 +175,11 @@ impl Windows {
     }
 
     /// Drops the oldest events of all until the bounds over all channels hold.
-    fn shrink(&mut self) {
+    fn shrink(&mut self, most_bytes: usize, most_channels: usize) {
         let Self { by_channel, oldest, bytes, .. } = self;
         while let Some((channel, number)) = oldest.front() {
             let is_gone = by_channel.get(channel).is_none_or(|window| window.extent().start.number >= *number);
-            if !is_gone && *bytes <= MEMORY_LOG_BYTES && by_channel.len() <= MEMORY_LOG_CHANNELS {
+            if !is_gone && *bytes <= most_bytes && by_channel.len() <= most_channels {
                 break;
             }
             if let Some(window) = by_channel.get_mut(channel).filter(|_| !is_gone) {
@@ -146,7 +189,7 @@ impl Windows {
             }
             // A forgotten channel begins again at number 1; addresses tell its new events from the old ones.
             let is_empty = by_channel.get(channel).is_some_and(|window| window.extent().start == window.extent().end);
-            if is_empty && by_channel.len() > MEMORY_LOG_CHANNELS {
+            if is_empty && by_channel.len() > most_channels {
                 by_channel.remove(channel);
             }
             oldest.pop_front();
@@ -173,31 +216,19 @@ fn check_repeats(window: Option<&Window>, events: &[Event]) -> Result<(), LogErr
 #[async_trait::async_trait]
 impl Log for MemoryLog {
     async fn append(&self, channel: &ChannelName, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
-        size::check(&events)?;
-        let _order = self.order.lock();
-        let (positions, records) = {
-            let mut windows = self.windows.lock();
-            let appended = windows.append(channel, events, || self.window(channel))?;
-            windows.shrink();
-            appended
-        };
-        if !records.is_empty() {
-            (self.on_commit)(&records);
-        }
-        Ok(positions)
+        self.append_now(channel, events)
     }
 
     async fn read(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
-        self.with_window(channel, |window| window.read(from, limit))
+        self.read_now(channel, from, limit)
     }
 
     async fn bounds(&self, channel: &ChannelName) -> Result<Bounds, LogError> {
-        let origin = Origin::new(channel, self.incarnation);
-        Ok(self.with_window(channel, |window| origin.bounds(&window.extent())))
+        Ok(self.bounds_now(channel))
     }
 
     async fn trim(&self, channel: &ChannelName, through: Position) -> Result<(), LogError> {
-        self.with_window(channel, |window| window.trim(&through))
+        self.trim_now(channel, through)
     }
 
     fn is_durable(&self, _namespace: &str) -> bool {

@@ -70,15 +70,46 @@ pub struct ApiState {
     pub stats: Arc<dyn Fn() -> RealtimeStats + Send + Sync>,
 }
 
-/// The whole server: these calls, the live ones and the page.
-pub fn router(api: ApiState, live: Live, files: &'static [PageFile]) -> Router {
+/// What a process serves beside its own health and numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Calls over HTTP, and the page.
+    pub calls: bool,
+    /// WebSocket and SSE.
+    pub live: bool,
+}
+
+/// The whole server, or as much of it as this process serves.
+pub fn router(api: ApiState, live: Live, files: &'static [PageFile], served: Served) -> Router {
     let origins = live.origins.clone();
-    let calls = api_router(api).merge(sse::router(live.clone())).merge(websocket::router(live));
-    finish(calls.merge(page::router(files)), origins)
+    let state = Arc::new(api);
+    let mut calls = operations_router(state.clone());
+    if served.calls {
+        calls = calls.merge(calls_router(state)).merge(page::router(files));
+    }
+    if served.live {
+        calls = calls.merge(sse::router(live.clone())).merge(websocket::router(live));
+    }
+    finish(calls, origins)
 }
 
 /// Every call but the live ones. Merge with their routers, then [`finish`].
 pub fn api_router(state: ApiState) -> Router {
+    let state = Arc::new(state);
+    operations_router(state.clone()).merge(calls_router(state))
+}
+
+fn operations_router(state: Arc<ApiState>) -> Router {
+    Router::new()
+        .route("/api/realtime/stats", get(operations::realtime_stats))
+        .route("/health", get(operations::health))
+        .route("/ready", get(operations::ready))
+        .route("/metrics", get(operations::metrics))
+        .route("/openapi.json", get(operations::openapi))
+        .with_state(state)
+}
+
+fn calls_router(state: Arc<ApiState>) -> Router {
     Router::new()
         .route("/api/agents", get(operations::agents))
         .route("/api/tickets", post(sign_in::ticket))
@@ -96,10 +127,5 @@ pub fn api_router(state: ApiState) -> Router {
         .route("/api/streams/{id}/resume", post(streams::resume))
         .route("/api/streams/{id}/retry", post(streams::retry))
         .route("/api/channels/{namespace}/{id}/events", post(publish::publish))
-        .route("/api/realtime/stats", get(operations::realtime_stats))
-        .route("/health", get(operations::health))
-        .route("/ready", get(operations::ready))
-        .route("/metrics", get(operations::metrics))
-        .route("/openapi.json", get(operations::openapi))
-        .with_state(Arc::new(state))
+        .with_state(state)
 }

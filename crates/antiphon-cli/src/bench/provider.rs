@@ -1,0 +1,103 @@
+//! A model that is simulated: it streams tokens at a fixed pace in the format of OpenAI's chat completions
+//! (<https://platform.openai.com/docs/api-reference/chat-streaming>), and each token is the time at which it was sent.
+
+use super::clock::Clock;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// How an answer comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// How many tokens it has.
+    pub(super) tokens: usize,
+    /// Tokens a second; none is as fast as they are taken.
+    pub(super) per_second: Option<f64>,
+}
+
+/// The model at an address of this machine, until it is dropped.
+pub(super) struct Provider {
+    pub(super) address: SocketAddr,
+    serving: JoinHandle<()>,
+}
+
+impl Provider {
+    pub(super) async fn start(clock: Clock, pace: Pace) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let clock = Arc::new(clock);
+        let serving = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let clock = clock.clone();
+                // A caller that goes away ends its answer.
+                tokio::spawn(async move { drop(serve(socket, &clock, pace).await) });
+            }
+        });
+        Ok(Self { address, serving })
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn serve(socket: TcpStream, clock: &Clock, pace: Pace) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let (reader, mut writer) = socket.into_split();
+    let mut reader = BufReader::new(reader);
+    while skip_request(&mut reader).await? {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        writer.write_all(head.as_bytes()).await?;
+        stream(&mut writer, clock, pace).await?;
+    }
+    Ok(())
+}
+
+/// Reads one request; false where the caller has gone.
+async fn skip_request(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<bool> {
+    let (mut line, mut length) = (String::new(), 0_usize);
+    loop {
+        line.clear();
+        if reader.read_line(&mut line).await? == 0 {
+            return Ok(false);
+        }
+        let header = line.trim().to_ascii_lowercase();
+        if header.is_empty() {
+            break;
+        }
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).await?;
+    Ok(true)
+}
+
+async fn stream(writer: &mut (impl AsyncWriteExt + Unpin), clock: &Clock, pace: Pace) -> io::Result<()> {
+    let mut ticks = pace.per_second.map(|rate| tokio::time::interval(Duration::from_secs_f64(1.0 / rate)));
+    for _ in 0..pace.tokens {
+        if let Some(ticks) = &mut ticks {
+            ticks.tick().await;
+        }
+        let stamp = clock.stamp();
+        write_chunk(
+            writer,
+            &format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{stamp} \"}}}}]}}\n\n"),
+        )
+        .await?;
+    }
+    let end = "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    write_chunk(writer, end).await?;
+    writer.write_all(b"0\r\n\r\n").await
+}
+
+async fn write_chunk(writer: &mut (impl AsyncWriteExt + Unpin), text: &str) -> io::Result<()> {
+    writer.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await
+}

@@ -1,0 +1,303 @@
+//! Which shards this process owns: takes free ones up to its fair share, keeps them, gives them away, and loses them.
+
+mod begin;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod tests;
+
+use crate::leases::LeaseTable;
+use crate::presence::TELLING;
+use crate::routes::{Routes, Table, has_role};
+use crate::timing::Timing;
+use antiphon_core::{Fenced, OnLost, OwnedShards, Shard};
+use antiphon_sql::ProcessRow;
+use begin::{Done, From, Works};
+use parking_lot::Mutex;
+use rand::seq::SliceRandom;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+/// The role that owns shards.
+pub(crate) const ROLE: &str = "ai";
+
+/// Ownerships that the log ended, until the task below looks at them. At most one a shard.
+#[derive(Default)]
+pub(crate) struct Losses {
+    lost: Mutex<BTreeMap<Shard, u32>>,
+    rung: Notify,
+}
+
+impl Losses {
+    /// For the engine.
+    pub(crate) fn on_lost(self: &Arc<Self>) -> OnLost {
+        let losses = self.clone();
+        Arc::new(move |shard, epoch| {
+            losses.lost.lock().insert(shard, epoch);
+            losses.rung.notify_one();
+        })
+    }
+}
+
+/// What the task needs.
+pub(crate) struct OwnershipParts {
+    pub(crate) process: Arc<str>,
+    pub(crate) leases: Arc<dyn LeaseTable>,
+    pub(crate) fenced: Arc<dyn Fenced>,
+    pub(crate) owned: OwnedShards,
+    pub(crate) routes: Arc<Routes>,
+    pub(crate) losses: Arc<Losses>,
+    pub(crate) timing: Timing,
+    /// What the others are told of this process.
+    pub(crate) presence: watch::Sender<ProcessRow>,
+}
+
+/// A shard whose lease is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// The engine is being asked; whoever does that also renews the lease.
+    Beginning,
+    /// It is owned, in this epoch.
+    Owned(u32),
+    /// The engine is ending it.
+    Ending,
+}
+
+struct Ownership {
+    parts: OwnershipParts,
+    works: Arc<Works>,
+    held: BTreeMap<Shard, Held>,
+    /// Shards that could not be begun here, and until when others have the first try.
+    passed_on: HashMap<Shard, Instant>,
+    /// Until when this process does not count among those that share.
+    aside_until: Option<Instant>,
+    under_way: JoinSet<Done>,
+}
+
+/// Owns shards until `hand_over` says to give all of them away; answers it once that is done.
+pub(crate) async fn run(parts: OwnershipParts, hand_over: oneshot::Receiver<oneshot::Sender<()>>) {
+    let works = Works::new(parts.process.clone(), parts.leases.clone(), parts.fenced.clone(), parts.timing);
+    let mut ownership = Ownership {
+        parts,
+        works: Arc::new(works),
+        held: BTreeMap::new(),
+        passed_on: HashMap::new(),
+        aside_until: None,
+        under_way: JoinSet::new(),
+    };
+    let leaving = ownership.own(hand_over).await;
+    ownership.leave().await;
+    if let Some(leaving) = leaving {
+        // Whoever asked may have gone.
+        let _ = leaving.send(());
+    }
+}
+
+impl Ownership {
+    async fn own(&mut self, mut hand_over: oneshot::Receiver<oneshot::Sender<()>>) -> Option<oneshot::Sender<()>> {
+        let mut readings = self.parts.routes.readings();
+        readings.mark_changed();
+        let losses = self.parts.losses.clone();
+        let mut renewals = tokio::time::interval(self.parts.timing.renew);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                leaving = &mut hand_over => return leaving.ok(),
+                _ = renewals.tick() => {
+                    self.renew().await;
+                    self.come_back();
+                }
+                Ok(()) = readings.changed() => self.look().await,
+                Some(done) = self.under_way.join_next() => {
+                    if let Ok(done) = done {
+                        self.settle(done);
+                    }
+                    self.take_losses();
+                }
+                () = losses.rung.notified() => self.take_losses(),
+            }
+        }
+    }
+
+    /// Prolongs what is owned. With the table away everything stays as it is: nobody else can take it.
+    async fn renew(&mut self) {
+        let held: Vec<(Shard, u32)> = self
+            .held
+            .iter()
+            .filter_map(|(shard, held)| if let Held::Owned(epoch) = held { Some((*shard, *epoch)) } else { None })
+            .collect();
+        if held.is_empty() {
+            return;
+        }
+        let renewed = self.parts.leases.renew(&self.parts.process, &held, self.parts.timing.ttl);
+        let Ok(Ok(still)) = tokio::time::timeout(TELLING, renewed).await else { return };
+        for (shard, epoch) in held {
+            if !still.contains(&shard) {
+                tracing::warn!(%shard, epoch, "the lease of a shard is another process's");
+                self.end(shard, None);
+            }
+        }
+    }
+
+    /// Looks at the leases: what is another's, what is too much, what is free.
+    async fn look(&mut self) {
+        let table = self.parts.routes.table();
+        for (shard, route) in &table.routes {
+            let Some(Held::Owned(epoch)) = self.held.get(shard) else { continue };
+            if route.has_lease && route.epoch > *epoch && *route.process != *self.parts.process {
+                tracing::warn!(%shard, epoch, by = route.epoch, "another process took a shard over");
+                self.end(*shard, None);
+            }
+        }
+        let fair = self.fair_share(&table);
+        let active = self.held.values().filter(|held| **held != Held::Ending).count();
+        if active > fair {
+            let owned = self.held.iter().rev().filter_map(|(shard, held)| match held {
+                Held::Owned(epoch) => Some((*shard, *epoch)),
+                Held::Beginning | Held::Ending => None,
+            });
+            for (shard, epoch) in owned.take(active - fair).collect::<Vec<_>>() {
+                tracing::info!(%shard, epoch, "a shard is given to another process");
+                self.end(shard, Some(epoch));
+            }
+        } else if self.aside_until.is_none() {
+            self.take(&table, fair - active).await;
+        }
+    }
+
+    /// How many shards each process has at most, while all have about the same.
+    fn fair_share(&self, table: &Table) -> usize {
+        let others = table.with_role(ROLE).filter(|process| *process.id != *self.parts.process).count();
+        let own = usize::from(self.aside_until.is_none());
+        usize::from(self.parts.owned.sharding().count()).div_ceil((others + own).max(1))
+    }
+
+    async fn take(&mut self, table: &Table, most: usize) {
+        let now = Instant::now();
+        self.passed_on.retain(|_, until| *until > now);
+        // A lease that is ours though we do not know of it: the answer to taking or releasing it was lost.
+        let is_ours = |process: &str| *process == *self.parts.process;
+        let mut free: Vec<(Shard, Option<u32>)> = table
+            .leases
+            .iter()
+            .filter(|lease| !self.held.contains_key(&lease.shard) && !self.passed_on.contains_key(&lease.shard))
+            .filter_map(|lease| match &lease.holder {
+                None => Some((lease.shard, None)),
+                Some(holder) => is_ours(&holder.process).then_some((lease.shard, Some(lease.epoch))),
+            })
+            .collect();
+        // In another order than the others, so that they do not all reach for the same.
+        free.shuffle(&mut rand::rng());
+        free.truncate(most);
+        let (leases, process, ttl) = (&self.parts.leases, &self.parts.process, self.parts.timing.ttl);
+        let taking = free.into_iter().map(|(shard, ours)| async move {
+            if let Some(epoch) = ours {
+                return Some((shard, From::Over(epoch)));
+            }
+            let taken = tokio::time::timeout(TELLING, leases.take(shard, process, ttl)).await;
+            Some((shard, From::Taken(taken.ok()?.ok()??)))
+        });
+        for (shard, from) in futures::future::join_all(taking).await.into_iter().flatten() {
+            tracing::info!(%shard, "a shard is taken");
+            self.begin(shard, from);
+        }
+    }
+
+    fn begin(&mut self, shard: Shard, from: From) {
+        // An ownership that was in force is given more time: its rooms are still there.
+        let times = if self.parts.owned.epoch(shard).is_some() { 2 } else { 1 };
+        self.held.insert(shard, Held::Beginning);
+        self.under_way.spawn(self.works.clone().begin(shard, from, self.parts.timing.patience * times));
+    }
+
+    /// The shard is no longer this process's, from this moment on; `lease` is given back.
+    fn end(&mut self, shard: Shard, lease: Option<u32>) {
+        self.parts.owned.lose(shard);
+        self.held.insert(shard, Held::Ending);
+        self.under_way.spawn(self.works.clone().end(shard, lease));
+    }
+
+    fn settle(&mut self, done: Done) {
+        match done {
+            Done::Began(shard, epoch) => {
+                tracing::info!(%shard, epoch, "a shard is owned");
+                self.held.insert(shard, Held::Owned(epoch));
+                self.parts.owned.gain(shard, epoch);
+            }
+            Done::Lost(shard) => {
+                tracing::warn!(%shard, "the lease of a shard went to another process before it was begun");
+                self.end(shard, None);
+            }
+            Done::Failed(shard, epoch) => {
+                let until = Instant::now() + self.parts.timing.patience / 2;
+                self.passed_on.insert(shard, until);
+                self.end(shard, Some(epoch));
+                if !self.held.values().any(|held| matches!(held, Held::Owned(_))) {
+                    self.stand_aside(until);
+                }
+            }
+            Done::Stopped(shard) => self.end(shard, None),
+            Done::Ended(shard) => {
+                self.held.remove(&shard);
+            }
+        }
+    }
+
+    /// While this process cannot own anything, the others share all.
+    fn stand_aside(&mut self, until: Instant) {
+        self.aside_until = Some(until);
+        self.parts.presence.send_modify(|process| {
+            let roles: Vec<&str> = process.roles.split(',').filter(|role| !has_role(role, ROLE)).collect();
+            process.roles = roles.join(",");
+        });
+    }
+
+    fn come_back(&mut self) {
+        if self.aside_until.is_some_and(|until| until <= Instant::now()) {
+            self.aside_until = None;
+            self.parts.presence.send_modify(|process| {
+                let roles = std::mem::take(&mut process.roles);
+                process.roles = if roles.is_empty() { ROLE.to_owned() } else { format!("{roles},{ROLE}") };
+            });
+        }
+    }
+
+    /// Asks for a new epoch of what the log ended. The shard stays owned meanwhile, so that its rooms need not start anew.
+    fn take_losses(&mut self) {
+        let lost = std::mem::take(&mut *self.parts.losses.lost.lock());
+        for (shard, lost) in lost {
+            match self.held.get(&shard) {
+                Some(Held::Owned(epoch)) if *epoch <= lost => {
+                    tracing::warn!(%shard, epoch, "the log ended an ownership, and is asked for a new epoch");
+                    self.begin(shard, From::Over(lost));
+                }
+                // It may concern what has begun just now: looked at when that is known.
+                Some(Held::Beginning) => {
+                    self.parts.losses.lost.lock().entry(shard).or_insert(lost);
+                }
+                Some(Held::Owned(_) | Held::Ending) | None => {}
+            }
+        }
+    }
+
+    /// Gives everything away: the rooms first, then the log, then the leases.
+    async fn leave(&mut self) {
+        self.works.stopped.cancel();
+        for (shard, held) in self.held.clone() {
+            self.parts.owned.lose(shard);
+            if let Held::Owned(epoch) = held {
+                self.end(shard, Some(epoch));
+            }
+        }
+        while let Some(done) = self.under_way.join_next().await {
+            match done {
+                Ok(Done::Began(shard, epoch) | Done::Failed(shard, epoch)) => self.end(shard, Some(epoch)),
+                Ok(done) => self.settle(done),
+                Err(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What is wrong with Kafka or the topic, in a sentence that ends in what to do.
+
+use crate::client::Complaints;
+use crate::options::KafkaTarget;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::fmt;
+
+/// What kind of thing is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindingKind {
+    /// No broker answers.
+    Unreachable,
+    /// The name or the password is wrong, or the mechanism.
+    Credentials,
+    /// The encrypted connection does not come about.
+    Tls,
+    /// We may not do what the log has to do.
+    NotAuthorised,
+    /// There is no such topic.
+    TopicMissing,
+    /// There are more or fewer partitions than shards.
+    PartitionCount,
+    /// Fewer copies than asked for, or too few in sync to write.
+    Replication,
+    /// A single copy: what is acknowledged is lost with one disk.
+    SingleCopy,
+    /// A setting of the topic.
+    Settings,
+    /// The brokers are too old.
+    Version,
+    /// A broker's clock and ours differ.
+    ClockSkew,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of thing.
+    pub kind: FindingKind,
+    /// What it is, and what to do.
+    pub sentence: String,
+    /// Whether the log cannot be opened like this; it is a warning otherwise.
+    pub is_fatal: bool,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.sentence)
+    }
+}
+
+impl Finding {
+    fn fatal(kind: FindingKind, sentence: String) -> Self {
+        Self { kind, sentence, is_fatal: true }
+    }
+
+    fn warning(kind: FindingKind, sentence: String) -> Self {
+        Self { kind, sentence, is_fatal: false }
+    }
+
+    /// Whether writing a record can tell more.
+    pub(super) fn lets_probe(&self) -> bool {
+        matches!(self.kind, FindingKind::SingleCopy | FindingKind::Settings | FindingKind::PartitionCount)
+    }
+
+    /// Whether it may be that a new topic is not known everywhere yet.
+    pub(super) fn may_be_spreading(&self) -> bool {
+        use FindingKind::{PartitionCount, Replication, TopicMissing};
+        self.is_fatal && matches!(self.kind, TopicMissing | PartitionCount | Replication)
+    }
+}
+
+/// What an error says, where the call itself got an answer or none.
+pub fn of_error(target: &KafkaTarget, error: &KafkaError, complaints: &Complaints) -> Finding {
+    match error.rdkafka_error_code() {
+        Some(code) => of_code(target, code, complaints),
+        None => unreachable(target, &error.to_string()),
+    }
+}
+
+/// What a code means.
+pub fn of_code(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Complaints) -> Finding {
+    use RDKafkaErrorCode as Code;
+    let KafkaTarget { topic, .. } = target;
+    match code {
+        Code::UnknownTopicOrPartition | Code::UnknownTopic => missing(target),
+        Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::GroupAuthorizationFailed => {
+            Finding::fatal(
+                FindingKind::NotAuthorised,
+                format!(
+                    "Kafka does not let us use the topic {topic:?} ({code}): give our user the rights Describe, DescribeConfigs, \
+                     Read and Write on it, Create where it is to be made, and IdempotentWrite on the cluster"
+                ),
+            )
+        }
+        Code::UnsupportedFeature | Code::UnsupportedVersion => Finding::fatal(
+            FindingKind::Version,
+            format!("the Kafka brokers are too old ({code}): use Apache Kafka 2.1 or newer"),
+        ),
+        Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => Finding::fatal(
+            FindingKind::Replication,
+            format!(
+                "too few brokers have an up-to-date copy of the topic {topic:?} to write to it: start the brokers that are \
+                 missing, or lower the topic's min.insync.replicas"
+            ),
+        ),
+        Code::SaslAuthenticationFailed | Code::Authentication | Code::UnsupportedSASLMechanism => credentials(target),
+        Code::SSL => tls(target, &complaints.find(&[Code::SSL]).unwrap_or_default()),
+        _ => of_complaints(target, code, complaints),
+    }
+}
+
+/// No answer came; the connections may have said why.
+fn of_complaints(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Complaints) -> Finding {
+    use RDKafkaErrorCode as Code;
+    if complaints.find(&[Code::Authentication, Code::SaslAuthenticationFailed]).is_some() {
+        return credentials(target);
+    }
+    if let Some(reason) = complaints.find(&[Code::SSL]) {
+        return tls(target, &reason);
+    }
+    if complaints.find(&[Code::UnsupportedFeature]).is_some() {
+        return of_code(target, Code::UnsupportedFeature, complaints);
+    }
+    let reason = complaints.find(&[Code::Resolve, Code::BrokerTransportFailure, Code::AllBrokersDown]);
+    unreachable(target, &reason.unwrap_or_else(|| code.to_string()))
+}
+
+/// No broker answers.
+pub fn unreachable(target: &KafkaTarget, reason: &str) -> Finding {
+    let KafkaTarget { brokers, security, .. } = target;
+    let also = match (&security.tls, &security.credentials) {
+        (None, None) => ", and that this listener takes plaintext connections without a password",
+        (None, Some(_)) => ", and that this listener takes plaintext connections",
+        (Some(_), _) => ", and that this listener takes TLS connections",
+    };
+    Finding::fatal(
+        FindingKind::Unreachable,
+        format!("no Kafka broker answers at {brokers} ({reason}): check the address, that Kafka runs{also}"),
+    )
+}
+
+/// The client could not even be made.
+pub fn client(target: &KafkaTarget, reason: &str) -> Finding {
+    if target.security.tls.is_some() && reason.to_ascii_lowercase().contains("ssl") {
+        return tls(target, reason);
+    }
+    Finding::fatal(FindingKind::Settings, format!("the settings for Kafka cannot be used ({reason}): correct them"))
+}
+
+fn credentials(target: &KafkaTarget) -> Finding {
+    let said = match &target.security.credentials {
+        Some(credentials) => format!(
+            "Kafka refused the user {:?} with this password and {:?}",
+            credentials.username, credentials.mechanism
+        ),
+        None => "Kafka wants a user and a password".to_owned(),
+    };
+    Finding::fatal(
+        FindingKind::Credentials,
+        format!("{said}: check user, password and mechanism against what the listener is set up for"),
+    )
+}
+
+fn tls(target: &KafkaTarget, reason: &str) -> Finding {
+    let file = match target.security.tls.as_ref().and_then(|tls| tls.ca_file.as_ref()) {
+        Some(file) => format!("that {} holds the authority that signed the brokers' certificate", file.display()),
+        None => "that the brokers' certificate is signed by an authority that this system trusts, or name its file"
+            .to_owned(),
+    };
+    Finding::fatal(
+        FindingKind::Tls,
+        format!(
+            "no encrypted connection to Kafka comes about ({}): check {file}, and that the name in the certificate is the one we connect to",
+            first_line(reason)
+        ),
+    )
+}
+
+/// There is no such topic.
+pub fn missing(target: &KafkaTarget) -> Finding {
+    let KafkaTarget { topic, sharding, .. } = target;
+    Finding::fatal(
+        FindingKind::TopicMissing,
+        format!(
+            "there is no topic {topic:?}: `antiphon serve` makes it where it may; otherwise make it with {} partitions",
+            sharding.count()
+        ),
+    )
+}
+
+/// It could not be made.
+pub fn not_created(target: &KafkaTarget, code: RDKafkaErrorCode) -> Finding {
+    let KafkaTarget { topic, sharding, replication_factor, .. } = target;
+    let (kind, todo) = match code {
+        RDKafkaErrorCode::InvalidReplicationFactor => (
+            FindingKind::Replication,
+            format!(
+                "there are fewer brokers than the {replication_factor} copies asked for; start more, or ask for fewer"
+            ),
+        ),
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => (
+            FindingKind::NotAuthorised,
+            format!("give our user the right Create, or make it with {} partitions", sharding.count()),
+        ),
+        _ => (FindingKind::TopicMissing, format!("make it with {} partitions", sharding.count())),
+    };
+    Finding::fatal(kind, format!("the topic {topic:?} could not be made ({code}): {todo}"))
+}
+
+/// More or fewer partitions than shards.
+pub fn partition_count(target: &KafkaTarget, count: usize) -> Finding {
+    let KafkaTarget { topic, sharding, .. } = target;
+    Finding::fatal(
+        FindingKind::PartitionCount,
+        format!(
+            "the topic {topic:?} has {count} partitions, and this deployment has {} shards: each shard is one partition for as long \
+             as the deployment lives; set `cluster.shards` to what it was made with, or use another topic",
+            sharding.count()
+        ),
+    )
+}
+
+/// A partition has no leader.
+pub fn leaderless(target: &KafkaTarget) -> Finding {
+    Finding::fatal(
+        FindingKind::Replication,
+        format!("a partition of the topic {:?} has no leader: start the brokers that are missing", target.topic),
+    )
+}
+
+/// Fewer copies than asked for.
+pub fn few_replicas(target: &KafkaTarget, replicas: usize) -> Finding {
+    let KafkaTarget { topic, replication_factor, .. } = target;
+    Finding::warning(
+        FindingKind::Replication,
+        format!(
+            "the topic {topic:?} has {replicas} copies of each record where {replication_factor} are asked for: reassign its \
+             partitions, or ask for {replicas}"
+        ),
+    )
+}
+
+/// Too few copies are up to date to write.
+pub fn few_in_sync(target: &KafkaTarget, in_sync: usize) -> Finding {
+    Finding::warning(
+        FindingKind::Replication,
+        format!(
+            "only {in_sync} brokers have an up-to-date copy of a partition of {:?}, fewer than may acknowledge an append: start the \
+             brokers that are missing",
+            target.topic
+        ),
+    )
+}
+
+/// One copy.
+pub fn single_copy(target: &KafkaTarget) -> Finding {
+    Finding::warning(
+        FindingKind::SingleCopy,
+        format!(
+            "the topic {:?} has a single copy of each record: what is acknowledged is lost with that broker's disk, and writing \
+             waits while it is away; for production use three brokers and a replication factor of 3",
+            target.topic
+        ),
+    )
+}
+
+/// A setting of the topic.
+pub fn setting(target: &KafkaTarget, name: &str, is: &str, must: &str, why: &str) -> Finding {
+    let topic = &target.topic;
+    Finding::fatal(
+        FindingKind::Settings,
+        format!(
+            "the topic {topic:?} has {name} = {is}, it must be {must}, as otherwise {why}: `kafka-configs.sh --alter --topic {topic} \
+             --add-config {name}=…`"
+        ),
+    )
+}
+
+/// A broker's clock and ours differ.
+pub fn clock_skew(millis: i64) -> Finding {
+    let (amount, way) = (millis.unsigned_abs(), if millis < 0 { "behind" } else { "ahead of" });
+    Finding::warning(
+        FindingKind::ClockSkew,
+        format!(
+            "the Kafka broker's clock is {amount} ms {way} ours: have both follow one time server (NTP), as retention goes by them"
+        ),
+    )
+}
+
+fn first_line(reason: &str) -> &str {
+    reason.lines().next().unwrap_or_default()
+}

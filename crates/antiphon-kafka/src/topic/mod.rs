@@ -1,0 +1,172 @@
+//! The topic that is the log: made where it is missing, compared with what it has to be, and explained to an operator.
+
+mod finding;
+mod probe;
+
+pub use finding::{Finding, FindingKind};
+
+use crate::client::Complaints;
+use crate::options::KafkaTarget;
+use antiphon_core::limits::{KAFKA_CALL_TIMEOUT, KAFKA_RECORD_BYTES, KAFKA_RETENTION_MARGIN, MAX_STREAM_AGE};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Looks at everything that the log needs of Kafka, and writes one record that no reader counts. Nothing found is good.
+/// For `antiphon doctor`: takes some seconds where Kafka does not answer.
+pub async fn check(target: &KafkaTarget) -> Vec<Finding> {
+    let mut findings = inspect(target).await;
+    if findings.iter().all(Finding::lets_probe) {
+        findings.extend(probe::probe(target).await);
+    }
+    findings
+}
+
+/// Makes the topic where it is missing, and gives what is wrong with it otherwise.
+pub async fn ensure(target: &KafkaTarget) -> Vec<Finding> {
+    let findings = inspect(target).await;
+    if !matches!(findings.as_slice(), [finding] if finding.kind == FindingKind::TopicMissing) {
+        return findings;
+    }
+    if let Err(finding) = create(target).await {
+        return vec![finding];
+    }
+    // Brokers learn of a new topic one after the other.
+    let deadline = Instant::now() + KAFKA_CALL_TIMEOUT;
+    loop {
+        let findings = inspect(target).await;
+        let is_spreading = findings.iter().any(Finding::may_be_spreading);
+        if !is_spreading || Instant::now() > deadline {
+            return findings;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn create(target: &KafkaTarget) -> Result<(), Finding> {
+    let complaints = Complaints::default();
+    let admin = admin(target, &complaints)?;
+    let retention = target.retention.as_millis().to_string();
+    let min_insync = target.min_insync_replicas().to_string();
+    let bytes = KAFKA_RECORD_BYTES.to_string();
+    let replication = TopicReplication::Fixed(i32::from(target.replication_factor));
+    let topic = NewTopic::new(&target.topic, i32::from(target.sharding.count()), replication)
+        .set("cleanup.policy", "delete")
+        .set("unclean.leader.election.enable", "false")
+        .set("min.insync.replicas", &min_insync)
+        .set("retention.ms", &retention)
+        .set("retention.bytes", "-1")
+        .set("max.message.bytes", &bytes)
+        // The broker's own time: retention then does not hang on our clocks, and the doctor can compare them.
+        .set("message.timestamp.type", "LogAppendTime");
+    let options =
+        AdminOptions::new().operation_timeout(Some(KAFKA_CALL_TIMEOUT)).request_timeout(Some(KAFKA_CALL_TIMEOUT));
+    let created = admin.create_topics([&topic], &options).await;
+    match created.map(|mut results| results.pop()) {
+        Ok(Some(Ok(_)) | None) | Ok(Some(Err((_, RDKafkaErrorCode::TopicAlreadyExists)))) => Ok(()),
+        Ok(Some(Err((_, code)))) => Err(finding::not_created(target, code)),
+        Err(error) => Err(finding::of_error(target, &error, &complaints)),
+    }
+}
+
+/// What the topic's description says, without writing anything.
+async fn inspect(target: &KafkaTarget) -> Vec<Finding> {
+    let complaints = Complaints::default();
+    let admin = match admin(target, &complaints) {
+        Ok(admin) => Arc::new(admin),
+        Err(finding) => return vec![finding],
+    };
+    let (asked, topic) = (admin.clone(), target.topic.clone());
+    let fetch = move || asked.inner().fetch_metadata(Some(&topic), KAFKA_CALL_TIMEOUT);
+    let metadata = match tokio::task::spawn_blocking(fetch).await {
+        Ok(Ok(metadata)) => metadata,
+        Ok(Err(error)) => return vec![finding::of_error(target, &error, &complaints)],
+        Err(error) => return vec![finding::unreachable(target, &error.to_string())],
+    };
+    let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == target.topic) else {
+        return vec![finding::missing(target)];
+    };
+    if let Some(code) = topic.error().map(RDKafkaErrorCode::from) {
+        return vec![finding::of_code(target, code, &complaints)];
+    }
+    let options = AdminOptions::new().request_timeout(Some(KAFKA_CALL_TIMEOUT));
+    let described = admin.describe_configs([&ResourceSpecifier::Topic(&target.topic)], &options).await;
+    let mut findings = partitions(target, topic);
+    match described.map(|mut resources| resources.pop()) {
+        Ok(Some(Ok(resource))) => findings.extend(settings(target, topic, &resource)),
+        Ok(Some(Err(code))) => findings.push(finding::of_code(target, code, &complaints)),
+        Ok(None) => {}
+        Err(error) => findings.push(finding::of_error(target, &error, &complaints)),
+    }
+    findings
+}
+
+fn admin(target: &KafkaTarget, complaints: &Complaints) -> Result<AdminClient<Complaints>, Finding> {
+    AdminClient::from_config_and_context(&target.client_config(), complaints.clone()).map_err(|error| match error {
+        // Said before anything was sent: a file that cannot be read, or settings that contradict each other.
+        KafkaError::ClientCreation(reason) | KafkaError::ClientConfig(_, reason, ..) => {
+            finding::client(target, &reason)
+        }
+        error => finding::client(target, &error.to_string()),
+    })
+}
+
+fn partitions(target: &KafkaTarget, topic: &MetadataTopic) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let shards = usize::from(target.sharding.count());
+    if topic.partitions().len() != shards {
+        findings.push(finding::partition_count(target, topic.partitions().len()));
+    }
+    let fewest = |count: fn(&rdkafka::metadata::MetadataPartition) -> usize| topic.partitions().iter().map(count).min();
+    let replicas = fewest(|partition| partition.replicas().len()).unwrap_or_default();
+    let in_sync = fewest(|partition| partition.isr().len()).unwrap_or_default();
+    if topic.partitions().iter().any(|partition| partition.leader() < 0) {
+        findings.push(finding::leaderless(target));
+    } else if replicas < usize::from(target.replication_factor) {
+        findings.push(finding::few_replicas(target, replicas));
+    } else if in_sync < usize::from(target.min_insync_replicas()) {
+        findings.push(finding::few_in_sync(target, in_sync));
+    } else if replicas == 1 {
+        findings.push(finding::single_copy(target));
+    }
+    findings
+}
+
+fn settings(target: &KafkaTarget, topic: &MetadataTopic, resource: &ConfigResource) -> Vec<Finding> {
+    let value = |name: &str| resource.get(name).and_then(|entry| entry.value.as_deref());
+    let number = |name: &str| value(name).and_then(|value| value.parse::<i64>().ok());
+    let mut findings = Vec::new();
+    let mut wrong = |name: &str, is: String, must: &str, why: &str| {
+        findings.push(finding::setting(target, name, &is, must, why));
+    };
+    if let Some(policy) = value("cleanup.policy").filter(|policy| *policy != "delete") {
+        wrong("cleanup.policy", policy.to_owned(), "delete", "compaction takes records out of the middle of the log");
+    }
+    if value("unclean.leader.election.enable") == Some("true") {
+        let why = "a broker that lacks acknowledged records could become the leader, and they would be lost";
+        wrong("unclean.leader.election.enable", "true".to_owned(), "false", why);
+    }
+    let least = MAX_STREAM_AGE + KAFKA_RETENTION_MARGIN;
+    let least_millis = i64::try_from(least.as_millis()).unwrap_or(i64::MAX);
+    if let Some(millis) = number("retention.ms").filter(|millis| (0..least_millis).contains(millis)) {
+        let why = "a new owner has to find all that can still be under way";
+        wrong("retention.ms", millis.to_string(), &format!("at least {least_millis}"), why);
+    }
+    if let Some(bytes) = number("retention.bytes").filter(|bytes| *bytes >= 0) {
+        let why = "how much is written would decide what is kept, not how old it is";
+        wrong("retention.bytes", bytes.to_string(), "-1", why);
+    }
+    if let Some(bytes) = number("max.message.bytes").filter(|bytes| *bytes < KAFKA_RECORD_BYTES as i64) {
+        let why = "the largest group of events would be refused";
+        wrong("max.message.bytes", bytes.to_string(), &format!("at least {KAFKA_RECORD_BYTES}"), why);
+    }
+    let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or_default();
+    if let Some(least) = number("min.insync.replicas").filter(|least| replicas >= 2 && *least < 2) {
+        let why = "an append would be acknowledged while only one broker has it";
+        wrong("min.insync.replicas", least.to_string(), "2", why);
+    }
+    findings
+}

@@ -1,0 +1,40 @@
+//! The topologies of one process: the log on disk, or in memory.
+
+use super::{Storage, namespaces, open_records};
+use crate::config::{Engine, Settings, SyncSetting};
+use crate::serve::ServeError;
+use antiphon_core::{Backbone, Log, OnCommit, OwnedShards};
+use antiphon_store::{EmbeddedLog, EmbeddedOptions, InProcessBackbone, MemoryLog, RoutedLog, Sync};
+use std::sync::Arc;
+
+/// Opens the log and the records in the data directory.
+pub async fn open(settings: &Settings) -> Result<Storage, ServeError> {
+    let backbone = Arc::new(InProcessBackbone::new());
+    let delivering = backbone.clone();
+    let on_commit: OnCommit = Arc::new(move |records| delivering.deliver(records));
+    let table = namespaces(settings);
+    let memory: Arc<dyn Log> = Arc::new(MemoryLog::new(table.clone(), on_commit.clone()));
+    let (log, disk, records) = if settings.topology().engine() == Engine::Memory {
+        // The records fold a log that is gone.
+        for name in ["records-memory.sqlite", "records-memory.sqlite-wal", "records-memory.sqlite-shm"] {
+            let _ = std::fs::remove_file(settings.data.join(name));
+        }
+        (memory, None, open_records(settings, "records-memory.sqlite").await?)
+    } else {
+        let sync = match settings.log.sync {
+            SyncSetting::Always => Sync::Always,
+            SyncSetting::Never => Sync::Never,
+        };
+        let options = EmbeddedOptions { sync, namespaces: table.clone(), on_commit };
+        let folder = settings.data.clone();
+        let disk = tokio::task::spawn_blocking(move || EmbeddedLog::open(&folder, options))
+            .await
+            .map_err(|error| ServeError::Start(format!("the log cannot be opened: {error}")))?
+            .map_err(|error| ServeError::Start(error.to_string()))?;
+        // The log's lock also guards the records.
+        let records = open_records(settings, "records.sqlite").await?;
+        let log: Arc<dyn Log> = Arc::new(RoutedLog::new(disk.clone(), memory, table));
+        (log, Some(disk), records)
+    };
+    Ok(Storage { log, backbone, records, owned: OwnedShards::everything(), disk, shared: None })
+}

@@ -1,0 +1,62 @@
+//! Questions between processes: the first byte says whether rooms or tickets are asked.
+
+use antiphon_cluster::Answer;
+use antiphon_core::{ChannelName, Code, Elsewhere, LogError, Refusal};
+use antiphon_rooms::{AnswerError, Rooms};
+use antiphon_transport::auth::Authenticator;
+use bytes::{BufMut, Bytes, BytesMut};
+use std::sync::Arc;
+
+/// Who is asked in the other process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Addressee {
+    /// The rooms.
+    Rooms = b'r',
+    /// Whoever keeps tickets.
+    Tickets = b't',
+}
+
+/// The way to one addressee.
+pub struct Questions {
+    to: Addressee,
+    elsewhere: Arc<dyn Elsewhere>,
+}
+
+impl Questions {
+    /// Addresses all that is asked this way.
+    pub fn of(to: Addressee, elsewhere: Arc<dyn Elsewhere>) -> Arc<dyn Elsewhere> {
+        Arc::new(Self { to, elsewhere })
+    }
+}
+
+#[async_trait::async_trait]
+impl Elsewhere for Questions {
+    async fn ask(&self, channel: &ChannelName, question: Bytes) -> Result<Bytes, Refusal> {
+        let mut addressed = BytesMut::with_capacity(1 + question.len());
+        addressed.put_u8(self.to as u8);
+        addressed.put(question);
+        self.elsewhere.ask(channel, addressed.freeze()).await
+    }
+}
+
+/// Hands what other processes ask to whom they ask.
+pub fn answer(rooms: Arc<Rooms>, authenticator: Arc<Authenticator>) -> Answer {
+    Arc::new(move |mut question: Bytes| {
+        let (rooms, authenticator) = (rooms.clone(), authenticator.clone());
+        Box::pin(async move {
+            let to = if question.is_empty() { 0 } else { question.split_to(1)[0] };
+            if to == Addressee::Rooms as u8 {
+                return rooms.answer(question).await.map_err(|error| match error {
+                    AnswerError::NotOwner => LogError::NotOwner.into(),
+                    AnswerError::Refused(refusal) => refusal,
+                });
+            }
+            if to == Addressee::Tickets as u8 {
+                return authenticator.answer_of_ticket(&question).unwrap_or_else(|| Err(LogError::NotOwner.into()));
+            }
+            tracing::error!(to, "another process asks for somebody whom this version does not have");
+            Err(Refusal::new(Code::Internal, "the processes of this deployment do not understand each other"))
+        })
+    })
+}

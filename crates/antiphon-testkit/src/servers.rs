@@ -1,0 +1,91 @@
+//! Where real Kafka, Redis and PostgreSQL are, for tests that need them: `cargo xtask test` starts them, `cargo xtask
+//! servers` does it for tests run by hand. A test without its server says loudly that it was left out.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::panic::Location;
+
+use parking_lot::Mutex;
+
+const KAFKA: &str = "ANTIPHON_TEST_KAFKA";
+const REDIS: &str = "ANTIPHON_TEST_REDIS";
+const POSTGRES: &str = "ANTIPHON_TEST_POSTGRES";
+/// Names the file where each place that goes without its server leaves a line, for the end of a whole run.
+const SKIPPED: &str = "ANTIPHON_TEST_SKIPPED";
+
+/// Bootstrap servers of a Kafka, `host:port` with commas between. Topics are not made by using them.
+#[track_caller]
+pub fn kafka() -> Option<String> {
+    given(KAFKA, "Kafka", Location::caller())
+}
+
+/// The URL of a Redis, `redis://host:port`.
+#[track_caller]
+pub fn redis() -> Option<String> {
+    given(REDIS, "Redis", Location::caller())
+}
+
+/// The URL of a PostgreSQL, `postgres://user@host:port/database`, whose user may make databases.
+#[track_caller]
+pub fn postgres() -> Option<String> {
+    given(POSTGRES, "PostgreSQL", Location::caller())
+}
+
+fn given(variable: &str, name: &str, place: &Location<'_>) -> Option<String> {
+    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    if value.is_none() {
+        static SAID: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+        let what = format!("{}:{}: no {name}", place.file(), place.line());
+        if SAID.lock().get_or_insert_default().insert(what.clone()) {
+            say(&what, variable, std::env::var_os(SKIPPED).filter(|path| !path.is_empty()).as_deref());
+        }
+    }
+    value
+}
+
+/// Past what captures the output of tests, as nobody sees that of tests that pass.
+fn say(what: &str, variable: &str, file: Option<&std::ffi::OsStr>) {
+    let line = format!("NOT TESTED: {what} (set {variable} or run `cargo xtask servers`)\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(file) = file {
+        // In one write, as several processes may do so at once.
+        let written = File::options().append(true).create(true).open(file);
+        let written = written.and_then(|mut file| file.write_all(format!("{what}\n").as_bytes()));
+        assert!(written.is_ok(), "{SKIPPED} names a file that cannot be written: {written:?}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_written_with_its_place() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let place = Location::caller();
+        for (variable, name) in [("ANTIPHON_TEST_NOTHING", "Nothing"), ("ANTIPHON_TEST_NOBODY", "Nobody")] {
+            assert_eq!(given(variable, name, place), None);
+            say(&format!("{}:{}: no {name}", place.file(), place.line()), variable, Some(file.path().as_os_str()));
+        }
+        let lines = std::fs::read_to_string(file.path()).unwrap();
+        let expected = ["Nothing", "Nobody"].map(|name| format!("{}:{}: no {name}\n", place.file(), place.line()));
+        assert_eq!(lines, expected.concat());
+        assert!(lines.contains("servers.rs:"));
+    }
+
+    #[test]
+    fn what_is_given_is_handed_on() {
+        // Cargo sets it for every test.
+        let place = Location::caller();
+        assert_eq!(given("CARGO_PKG_NAME", "package", place).as_deref(), Some("antiphon-testkit"));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_fails_the_test() {
+        let missing = std::path::Path::new("/nonexistent/folder/skipped");
+        let said =
+            std::panic::catch_unwind(|| say("here: no Nothing", "ANTIPHON_TEST_NOTHING", Some(missing.as_os_str())));
+        assert!(said.is_err());
+    }
+}
