@@ -20,7 +20,7 @@ mod token;
 
 pub use bench::BenchArguments;
 pub use chat::ChatArguments;
-pub use doctor::DoctorArguments;
+pub use doctor::{DoctorArguments, EngineFinding, EngineReport, Engines};
 pub use publish::PublishArguments;
 pub use server::ServerArguments;
 pub use tail::TailArguments;
@@ -46,8 +46,8 @@ pub enum ClientCommand {
     Bench(BenchArguments),
 }
 
-/// Runs a command to its end. What goes wrong is said on standard error; the exit code is 0 only where all went well.
-pub async fn run(command: ClientCommand) -> ExitCode {
+/// Runs a command to its end; `engines` is how the doctor looks at those that a configuration names. What goes wrong is said on standard error; the exit code is 0 only where all went well.
+pub async fn run(command: ClientCommand, engines: Engines) -> ExitCode {
     // A second call finds it installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match command {
@@ -55,7 +55,7 @@ pub async fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Tail(arguments) => tail::run(arguments).await,
         ClientCommand::Publish(arguments) => publish::run(arguments).await,
         ClientCommand::Token(arguments) => token::run(arguments),
-        ClientCommand::Doctor(arguments) => doctor::run(arguments).await,
+        ClientCommand::Doctor(arguments) => doctor::run(arguments, &engines).await,
         ClientCommand::Bench(arguments) => bench::run(arguments).await,
     };
     match result {

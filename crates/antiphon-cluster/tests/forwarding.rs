@@ -3,12 +3,12 @@
 mod deployment;
 
 use antiphon_core::limits::PEER_PATIENCE;
-use antiphon_core::{ChannelName, Code, LogError, ReadFrom, ReadLimit};
+use antiphon_core::{ChannelName, Code, Event, LogError, ReadFrom, ReadLimit};
 use bytes::Bytes;
 use deployment::{Deployment, SECRET, channel, event, until};
-use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const LIMIT: ReadLimit = ReadLimit { events: 100, bytes: 1 << 20 };
 
@@ -52,7 +52,7 @@ async fn while_ownership_moves_nothing_is_lost_and_nothing_taken_twice() {
                 if number % 10 == 0 {
                     elsewhere.ask(&channel(writer), Bytes::from_static(b"?")).await.unwrap();
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
         })
     });
@@ -75,28 +75,50 @@ async fn while_ownership_moves_nothing_is_lost_and_nothing_taken_twice() {
     deployment.close().await;
 }
 
+fn with_id(number: usize) -> Event {
+    Event { event_id: Some(format!("e{number}")), ..event(number) }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_append_in_doubt_is_made_again_only_where_its_events_have_ids() {
-    let deployment = Deployment::new(1).await;
-    let (mut first, other) = (deployment.owner(1).await, deployment.other(2, SECRET).await);
-    until("the first owns", || first.owns() == 1).await;
-    let stuck = first.shared.take().unwrap();
-    stuck.is_stuck.store(true, Ordering::SeqCst);
-    let with_id = |number| antiphon_core::Event { event_id: Some(format!("e{number}")), ..event(number) };
+    let deployment = Arc::new(Deployment::new(1).await);
+    let (first, other) = (deployment.owner_apart(1), deployment.other(2, SECRET).await);
+    until("the first owns", || first.process.owns() == 1).await;
+    first.process.shared.as_ref().unwrap().is_stuck.store(true, Ordering::SeqCst);
     let (log, again) = (other.cluster.log(), other.cluster.log());
     let without = tokio::spawn(async move { log.append(&channel(1), vec![event(1)]).await });
     let with = tokio::spawn(async move { again.append(&channel(1), vec![with_id(2)]).await });
-    let appended = || async { deployment.outside.everything(&channel(1)).await };
-    while appended().await.len() < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    while deployment.outside.everything(&channel(1)).await.len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let second = deployment.owner(3).await;
-    first.cluster.stop().await;
+    first.kill();
     assert!(matches!(without.await.unwrap(), Err(LogError::Unavailable { .. })));
-    let kept = appended().await;
+    let given = with.await.unwrap().unwrap();
+    let kept = deployment.outside.everything(&channel(1)).await;
+    assert_eq!(kept.len(), 2, "nothing was taken twice");
     let of_event = kept.iter().find(|record| record.json == event(2).json).unwrap();
-    assert_eq!(with.await.unwrap().unwrap(), [of_event.position]);
-    assert_eq!(kept.iter().map(|record| &record.json).collect::<HashSet<_>>().len(), kept.len());
+    assert_eq!(given, [of_event.position]);
+    second.cluster.stop().await;
+    deployment.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_owner_is_succeeded_and_steps_back_when_it_wakes() {
+    let deployment = Arc::new(Deployment::new(1).await);
+    let (first, other) = (deployment.owner_apart(1), deployment.other(2, SECRET).await);
+    until("the first owns", || first.process.owns() == 1).await;
+    let log = other.cluster.log();
+    log.append(&channel(1), vec![event(1)]).await.unwrap();
+    let second = deployment.owner(3).await;
+    let suspended = first.suspend();
+    log.append(&channel(1), vec![with_id(2)]).await.unwrap();
+    assert_eq!((first.process.owns(), second.owns()), (1, 1), "it does not know yet");
+    drop(suspended);
+    until("it finds out", || first.process.owns() == 0).await;
+    log.append(&channel(1), vec![event(3)]).await.unwrap();
+    assert_eq!(deployment.outside.everything(&channel(1)).await.len(), 3);
+    first.kill();
     second.cluster.stop().await;
     deployment.close().await;
 }

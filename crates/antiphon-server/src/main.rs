@@ -3,6 +3,7 @@
 mod agents;
 mod config;
 mod demo;
+mod doctor;
 mod identity;
 #[cfg(feature = "local")]
 mod local_model;
@@ -79,7 +80,7 @@ fn main() -> ExitCode {
             }
         },
         Command::Client(command) => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(antiphon_cli::run(command)),
+            Ok(runtime) => runtime.block_on(antiphon_cli::run(command, Box::new(doctor::engines))),
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "antiphon: the runtime cannot be started: {error}");
                 ExitCode::FAILURE

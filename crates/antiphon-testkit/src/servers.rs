@@ -1,10 +1,11 @@
 //! Where real Kafka, Redis and PostgreSQL are, for tests that need them: `cargo xtask test` starts them, `cargo xtask
 //! servers` does it for tests run by hand. A test without its server says loudly that it was left out.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::panic::Location;
+use std::path::Path;
 
 use parking_lot::Mutex;
 
@@ -35,25 +36,25 @@ pub fn postgres() -> Option<String> {
 fn given(variable: &str, name: &str, place: &Location<'_>) -> Option<String> {
     let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
     if value.is_none() {
-        static SAID: Mutex<Option<HashSet<String>>> = Mutex::new(None);
+        static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
         let what = format!("{}:{}: no {name}", place.file(), place.line());
-        if SAID.lock().get_or_insert_default().insert(what.clone()) {
-            say(&what, variable, std::env::var_os(SKIPPED).filter(|path| !path.is_empty()).as_deref());
+        if SAID.lock().insert(what.clone()) {
+            // Past what captures the output of tests, as nobody sees that of tests that pass.
+            let line = format!("NOT TESTED: {what} (set {variable} or run `cargo xtask servers`)\n");
+            let _ = std::io::stderr().write_all(line.as_bytes());
+            if let Some(file) = std::env::var_os(SKIPPED).filter(|path| !path.is_empty()) {
+                record(&what, Path::new(&file));
+            }
         }
     }
     value
 }
 
-/// Past what captures the output of tests, as nobody sees that of tests that pass.
-fn say(what: &str, variable: &str, file: Option<&std::ffi::OsStr>) {
-    let line = format!("NOT TESTED: {what} (set {variable} or run `cargo xtask servers`)\n");
-    let _ = std::io::stderr().write_all(line.as_bytes());
-    if let Some(file) = file {
-        // In one write, as several processes may do so at once.
-        let written = File::options().append(true).create(true).open(file);
-        let written = written.and_then(|mut file| file.write_all(format!("{what}\n").as_bytes()));
-        assert!(written.is_ok(), "{SKIPPED} names a file that cannot be written: {written:?}");
-    }
+fn record(what: &str, file: &Path) {
+    // In one write, as several processes may do so at once.
+    let written = File::options().append(true).create(true).open(file);
+    let written = written.and_then(|mut file| file.write_all(format!("{what}\n").as_bytes()));
+    assert!(written.is_ok(), "{SKIPPED} names a file that cannot be written: {written:?}");
 }
 
 #[cfg(test)]
@@ -61,31 +62,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_written_with_its_place() {
+    fn what_is_left_out_is_recorded_a_line_each() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let place = Location::caller();
-        for (variable, name) in [("ANTIPHON_TEST_NOTHING", "Nothing"), ("ANTIPHON_TEST_NOBODY", "Nobody")] {
-            assert_eq!(given(variable, name, place), None);
-            say(&format!("{}:{}: no {name}", place.file(), place.line()), variable, Some(file.path().as_os_str()));
-        }
-        let lines = std::fs::read_to_string(file.path()).unwrap();
-        let expected = ["Nothing", "Nobody"].map(|name| format!("{}:{}: no {name}\n", place.file(), place.line()));
-        assert_eq!(lines, expected.concat());
-        assert!(lines.contains("servers.rs:"));
+        record("a.rs:1: no Redis", file.path());
+        record("b.rs:2: no Kafka", file.path());
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "a.rs:1: no Redis\nb.rs:2: no Kafka\n");
     }
 
     #[test]
     fn what_is_given_is_handed_on() {
         // Cargo sets it for every test.
-        let place = Location::caller();
-        assert_eq!(given("CARGO_PKG_NAME", "package", place).as_deref(), Some("antiphon-testkit"));
+        let name = given("CARGO_PKG_NAME", "package", Location::caller());
+        assert_eq!(name.as_deref(), Some("antiphon-testkit"));
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_fails_the_test() {
-        let missing = std::path::Path::new("/nonexistent/folder/skipped");
-        let said =
-            std::panic::catch_unwind(|| say("here: no Nothing", "ANTIPHON_TEST_NOTHING", Some(missing.as_os_str())));
-        assert!(said.is_err());
+    #[should_panic(expected = "cannot be written")]
+    fn a_record_that_cannot_be_written_fails_the_test() {
+        record("a.rs:1: no Redis", Path::new("/nonexistent/folder/skipped"));
     }
 }

@@ -1,6 +1,7 @@
 //! `antiphon doctor`: looks at what a server needs, and says for each thing that is wrong how to mend it.
 
 mod data_folder;
+mod engines;
 mod finding;
 mod first_token;
 mod listener;
@@ -8,6 +9,8 @@ mod providers;
 mod remote;
 mod unreachable;
 mod weights;
+
+pub use engines::{EngineFinding, EngineReport, Engines};
 
 use crate::failure::Failure;
 use crate::printable::printable;
@@ -21,7 +24,8 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Looks at the port (free, or who answers there), the data directory (writable, free space, the time that a sync takes), \
-the secrets of the configuration, its providers (key missing or refused, wrong address, unreachable and why, quota, \
+the secrets of the configuration, Kafka, Redis and PostgreSQL where the topology has them (reachable, credentials, \
+version, settings, clocks), its providers (key missing or refused, wrong address, unreachable and why, quota, \
 rate limit) and the model of each agent, and at the server where one runs. ✓ is well, ! is worth knowing, ✗ does not \
 work; the exit code is 1 where there is a ✗. No secret is shown.
 
@@ -50,9 +54,15 @@ pub struct DoctorArguments {
     pub call: bool,
 }
 
-pub(crate) async fn run(arguments: DoctorArguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: DoctorArguments, engines: &Engines) -> Result<ExitCode, Failure> {
     let mut report = Report::new(std::io::stdout());
     examine(&arguments, &mut report).await?;
+    if let Some(config) = arguments.config {
+        match engines(config).await {
+            Ok(found) => engines::tell(found, &mut report)?,
+            Err(reason) => report.bad(&format!("engines: not looked at: {reason}"), "")?,
+        }
+    }
     let (bad, warnings) = (report.bad, report.warnings);
     report.line("", &format!("\n{bad} to mend, {warnings} to know"))?;
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -114,13 +124,17 @@ impl<W: Write> Report<W> {
     fn warn(&mut self, what: &str, fix: &str) -> Result<(), Failure> {
         self.warnings += 1;
         self.line("! ", what)?;
-        self.line("    → ", fix)
+        self.advise(fix)
     }
 
     fn bad(&mut self, what: &str, fix: &str) -> Result<(), Failure> {
         self.bad += 1;
         self.line("✗ ", what)?;
-        self.line("    → ", fix)
+        self.advise(fix)
+    }
+
+    fn advise(&mut self, fix: &str) -> Result<(), Failure> {
+        if fix.is_empty() { Ok(()) } else { self.line("    → ", fix) }
     }
 
     fn line(&mut self, mark: &str, text: &str) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub const SECRET: &str = "one for all";
 
 pub struct Deployment {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     records: Records,
     leases: Leases,
     pub sharding: Sharding,
@@ -31,15 +31,41 @@ pub struct Process {
     pub shared: Option<Arc<SharedLog>>,
 }
 
+/// A process that can be killed and suspended.
+pub struct Apart {
+    pub process: Process,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Apart {
+    /// Ends it where it is; its sockets are closed.
+    pub fn kill(self) {
+        self.runtime.shutdown_background();
+    }
+
+    /// Nothing of it runs until the guard is dropped.
+    pub fn suspend(&self) -> std::sync::mpsc::Sender<()> {
+        let (guard, woken) = std::sync::mpsc::channel::<()>();
+        let (suspended, is_suspended) = std::sync::mpsc::channel();
+        self.runtime.spawn(async move {
+            suspended.send(()).unwrap();
+            // Blocks the only thread, as nobody ever sends.
+            let _ = woken.recv();
+        });
+        is_suspended.recv().unwrap();
+        guard
+    }
+}
+
 impl Deployment {
     pub async fn new(shards: u16) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let records = Records::open(&folder.path().join("records.sqlite")).await.unwrap();
         let sharding = Sharding::new(shards).unwrap();
-        Self { _folder: folder, leases: records.leases(), records, sharding, outside: Outside::new(sharding) }
+        Self { folder, leases: records.leases(), records, sharding, outside: Outside::new(sharding) }
     }
 
-    pub async fn bind(&self, id: usize, roles: &str, secret: &str) -> Result<Process, ClusterError> {
+    async fn bind(&self, id: usize, roles: &str, secret: &str, leases: &Leases) -> Result<Process, ClusterError> {
         let viewers = ViewerCount::default();
         let cluster = Cluster::bind(ClusterOptions {
             process_id: format!("process-{id}"),
@@ -47,7 +73,7 @@ impl Deployment {
             advertise: None,
             roles: roles.into(),
             secret: Some(secret.into()),
-            leases: self.leases.clone(),
+            leases: leases.clone(),
             sharding: self.sharding,
             takeover: TAKEOVER,
             reads: Reads::Owner,
@@ -59,7 +85,11 @@ impl Deployment {
 
     /// A process that may own shards of the log outside, and answers questions by its number.
     pub async fn owner(&self, id: usize) -> Process {
-        let mut process = self.bind(id, "ai", SECRET).await.unwrap();
+        self.owner_with(id, self.leases.clone()).await
+    }
+
+    async fn owner_with(&self, id: usize, leases: Leases) -> Process {
+        let mut process = self.bind(id, "ai", SECRET, &leases).await.unwrap();
         let log = Arc::new(SharedLog {
             outside: self.outside.clone(),
             process: id,
@@ -74,7 +104,7 @@ impl Deployment {
 
     /// A process that may own shards, each in its own memory.
     pub async fn owner_in_memory(&self, id: usize) -> Process {
-        let process = self.bind(id, "ai", SECRET).await.unwrap();
+        let process = self.bind(id, "ai", SECRET, &self.leases).await.unwrap();
         let log = Arc::new(ShardedMemoryLog::new(NamespaceTable::default(), process.on_commit(), self.sharding));
         process.cluster.set_engine(Engine { log: log.clone(), fenced: Some(log) });
         process.start(id);
@@ -83,12 +113,26 @@ impl Deployment {
 
     /// A process that owns nothing.
     pub async fn other(&self, id: usize, secret: &str) -> Process {
-        let process = self.bind(id, "api,realtime", secret).await.unwrap();
+        let process = self.bind(id, "api,realtime", secret, &self.leases).await.unwrap();
         process.cluster.start(None);
         process
     }
 
-    pub async fn close(self) {
+    /// One like [`Deployment::owner`], on a thread of its own, so that it can be killed and suspended.
+    pub fn owner_apart(self: &Arc<Self>, id: usize) -> Apart {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(1).enable_all().build().unwrap();
+        let deployment = self.clone();
+        let (started, process) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            let records = Records::open(&deployment.folder.path().join("records.sqlite")).await.unwrap();
+            let leases = records.leases();
+            started.send(deployment.owner_with(id, leases).await).unwrap();
+        });
+        Apart { process: process.recv().unwrap(), runtime }
+    }
+
+    pub async fn close(&self) {
         self.records.close().await;
     }
 }

@@ -39,11 +39,10 @@ fn event() -> impl Strategy<Value = Written> {
 }
 
 fn body() -> impl Strategy<Value = Body> {
-    let section = (channel(), place(), any::<bool>(), vec(event(), 0..5)).prop_map(|(channel, place, is_known, events)| Section {
-        channel,
-        before: if is_known { Before::Known(place) } else { Before::UnderWay(place) },
-        events,
-    });
+    let section =
+        (channel(), place(), any::<bool>(), vec(event(), 0..5)).prop_map(|(channel, place, is_known, events)| {
+            Section { channel, before: if is_known { Before::Known(place) } else { Before::UnderWay(place) }, events }
+        });
     prop_oneof![
         Just(Body::Begin),
         (any::<u64>(), vec(section, 0..5))
@@ -74,7 +73,7 @@ proptest! {
         let _ = decode(bytes.into());
         let mut record = body.encode(&header);
         let at = at.index(record.len());
-        record[at] ^= 1 << bit;
+        record[at] ^= 1_u8 << bit;
         let _ = decode(record.into());
     }
 }

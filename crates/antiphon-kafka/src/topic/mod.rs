@@ -11,7 +11,7 @@ use antiphon_core::limits::{KAFKA_CALL_TIMEOUT, KAFKA_RECORD_BYTES, KAFKA_RETENT
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::metadata::MetadataTopic;
+use rdkafka::metadata::{Metadata, MetadataTopic};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -86,22 +86,39 @@ async fn inspect(target: &KafkaTarget) -> Vec<Finding> {
         Ok(Err(error)) => return vec![finding::of_error(target, &error, &complaints)],
         Err(error) => return vec![finding::unreachable(target, &error.to_string())],
     };
-    let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == target.topic) else {
-        return vec![finding::missing(target)];
+    // The metadata may not be held while something is awaited.
+    let (mut findings, replicas) = match topic_of(target, &metadata, &complaints) {
+        Ok(topic) => (partitions(target, topic), replicas(topic)),
+        Err(finding) => return vec![finding],
     };
-    if let Some(code) = topic.error().map(RDKafkaErrorCode::from) {
-        return vec![finding::of_code(target, code, &complaints)];
-    }
+    drop(metadata);
     let options = AdminOptions::new().request_timeout(Some(KAFKA_CALL_TIMEOUT));
     let described = admin.describe_configs([&ResourceSpecifier::Topic(&target.topic)], &options).await;
-    let mut findings = partitions(target, topic);
     match described.map(|mut resources| resources.pop()) {
-        Ok(Some(Ok(resource))) => findings.extend(settings(target, topic, &resource)),
+        Ok(Some(Ok(resource))) => findings.extend(settings(target, replicas, &resource)),
         Ok(Some(Err(code))) => findings.push(finding::of_code(target, code, &complaints)),
         Ok(None) => {}
         Err(error) => findings.push(finding::of_error(target, &error, &complaints)),
     }
     findings
+}
+
+fn topic_of<'a>(
+    target: &KafkaTarget,
+    metadata: &'a Metadata,
+    complaints: &Complaints,
+) -> Result<&'a MetadataTopic, Finding> {
+    let topic = metadata.topics().iter().find(|topic| topic.name() == target.topic);
+    let topic = topic.ok_or_else(|| finding::missing(target))?;
+    match topic.error().map(RDKafkaErrorCode::from) {
+        Some(code) => Err(finding::of_code(target, code, complaints)),
+        None => Ok(topic),
+    }
+}
+
+/// Copies of the partition that has the fewest.
+fn replicas(topic: &MetadataTopic) -> usize {
+    topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or_default()
 }
 
 fn admin(target: &KafkaTarget, complaints: &Complaints) -> Result<AdminClient<Complaints>, Finding> {
@@ -121,7 +138,7 @@ fn partitions(target: &KafkaTarget, topic: &MetadataTopic) -> Vec<Finding> {
         findings.push(finding::partition_count(target, topic.partitions().len()));
     }
     let fewest = |count: fn(&rdkafka::metadata::MetadataPartition) -> usize| topic.partitions().iter().map(count).min();
-    let replicas = fewest(|partition| partition.replicas().len()).unwrap_or_default();
+    let replicas = replicas(topic);
     let in_sync = fewest(|partition| partition.isr().len()).unwrap_or_default();
     if topic.partitions().iter().any(|partition| partition.leader() < 0) {
         findings.push(finding::leaderless(target));
@@ -135,7 +152,7 @@ fn partitions(target: &KafkaTarget, topic: &MetadataTopic) -> Vec<Finding> {
     findings
 }
 
-fn settings(target: &KafkaTarget, topic: &MetadataTopic, resource: &ConfigResource) -> Vec<Finding> {
+fn settings(target: &KafkaTarget, replicas: usize, resource: &ConfigResource) -> Vec<Finding> {
     let value = |name: &str| resource.get(name).and_then(|entry| entry.value.as_deref());
     let number = |name: &str| value(name).and_then(|value| value.parse::<i64>().ok());
     let mut findings = Vec::new();
@@ -163,7 +180,6 @@ fn settings(target: &KafkaTarget, topic: &MetadataTopic, resource: &ConfigResour
         let why = "the largest group of events would be refused";
         wrong("max.message.bytes", bytes.to_string(), &format!("at least {KAFKA_RECORD_BYTES}"), why);
     }
-    let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or_default();
     if let Some(least) = number("min.insync.replicas").filter(|least| replicas >= 2 && *least < 2) {
         let why = "an append would be acknowledged while only one broker has it";
         wrong("min.insync.replicas", least.to_string(), "2", why);

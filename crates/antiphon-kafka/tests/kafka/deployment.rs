@@ -92,7 +92,12 @@ impl Deployment {
         for (name, value) in settings {
             topic = topic.set(name, value);
         }
-        self.admin().create_topics([&topic], &AdminOptions::new()).await.unwrap()[0].as_ref().unwrap();
+        let begun = Instant::now();
+        // One of that name may be on its way out still.
+        while let Err((_, code)) = &self.admin().create_topics([&topic], &AdminOptions::new()).await.unwrap()[0] {
+            assert!(begun.elapsed() < Duration::from_secs(10), "{code}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub async fn delete_topic(&self) {

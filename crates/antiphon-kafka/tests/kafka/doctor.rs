@@ -43,7 +43,8 @@ async fn a_topic_that_does_not_fit_is_explained_and_refused() {
     let Some(brokers) = servers::kafka() else { return };
     let deployment = Deployment::new(&brokers, 4);
     assert_eq!(found(&deployment.target).await, [FindingKind::TopicMissing]);
-    let settings = [("cleanup.policy", "compact"), ("retention.ms", "60000"), ("unclean.leader.election.enable", "true")];
+    let settings =
+        [("cleanup.policy", "compact"), ("retention.ms", "60000"), ("unclean.leader.election.enable", "true")];
     deployment.make_topic(3, &settings).await;
     let findings = check(&deployment.target).await;
     let expected = [FindingKind::PartitionCount, FindingKind::SingleCopy];
@@ -54,7 +55,10 @@ async fn a_topic_that_does_not_fit_is_explained_and_refused() {
     }
     let (options, ..) = deployment.options("refused");
     let refused = KafkaLog::open(options).await.err().unwrap();
-    assert!(matches!(&refused, OpenError::Kafka(findings) if kinds(findings)[0] == FindingKind::PartitionCount), "{refused}");
+    assert!(
+        matches!(&refused, OpenError::Kafka(findings) if kinds(findings)[0] == FindingKind::PartitionCount),
+        "{refused}"
+    );
     deployment.delete_topic().await;
 }
 
@@ -71,6 +75,9 @@ async fn a_topic_that_was_made_here_is_good() {
     let (mut options, ..) = deployment.options("other");
     options.target = wanting;
     let refused = KafkaLog::open(options).await.err().unwrap();
-    assert!(matches!(&refused, OpenError::Kafka(findings) if kinds(findings) == [FindingKind::Replication]), "{refused}");
+    assert!(
+        matches!(&refused, OpenError::Kafka(findings) if kinds(findings) == [FindingKind::Replication]),
+        "{refused}"
+    );
     deployment.end([process]).await;
 }

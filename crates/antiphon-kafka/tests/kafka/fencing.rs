@@ -116,10 +116,16 @@ async fn ownership_goes_back_and_forth_under_load_and_nothing_acknowledged_is_lo
         assert_eq!(numbers, (1..=last.number).collect::<Vec<_>>());
         for (position, text) in &acknowledged {
             let record = &records[usize::try_from(position.number).unwrap() - 1];
-            assert_eq!((record.position, crate::deployment::texts(std::slice::from_ref(record))[0].as_str()), (*position, text.as_str()));
+            assert_eq!(
+                (record.position, crate::deployment::texts(std::slice::from_ref(record))[0].as_str()),
+                (*position, text.as_str())
+            );
         }
         let told = process.committed.lock();
-        assert!(told.windows(2).all(|pair| pair[0].position.number + 1 == pair[1].position.number), "told in order, once");
+        assert!(
+            told.windows(2).all(|pair| pair[0].position.number + 1 == pair[1].position.number),
+            "told in order, once"
+        );
         whole.push(records.iter().map(|record| record.position).collect::<Vec<_>>());
     }
     assert_eq!(whole[0], whole[1]);

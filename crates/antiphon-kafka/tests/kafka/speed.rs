@@ -59,7 +59,9 @@ async fn two_hundred_rooms_with_fifty_appends_a_second() {
     took.sort();
     println!(
         "200 rooms, {} appends in {lasted:?}: p50 {:?}, p99 {:?}; {used:?} of processor here",
-        took.len(), percentile(&took, 50), percentile(&took, 99)
+        took.len(),
+        percentile(&took, 50),
+        percentile(&took, 99)
     );
     let mut told: std::collections::HashMap<_, u64> = std::collections::HashMap::new();
     for record in owner.committed.lock().iter() {

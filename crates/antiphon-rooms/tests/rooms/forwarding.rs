@@ -18,7 +18,7 @@ async fn every_call_is_answered_alike_here_and_elsewhere() {
     let who = pair.who.clone();
     for by in [OWNER, OTHER] {
         assert_eq!(pair.rooms(by).get(&who, true, &room).await.unwrap(), made);
-        assert_eq!(pair.rooms(by).list(&who, true).await.unwrap(), [made.clone()]);
+        assert_eq!(pair.rooms(by).list(&who, true).await.unwrap(), std::slice::from_ref(&made));
     }
     let said = pair.say(OTHER, &room, "one").await.unwrap();
     assert_eq!(pair.say(OWNER, &room, "one").await.unwrap(), said);

@@ -14,6 +14,7 @@ use antiphon_rooms::Rooms;
 use antiphon_sql::{Records, RecordsError};
 use antiphon_store::{BackupError, EmbeddedLog, NamespaceTable};
 use antiphon_transport::auth::Authenticator;
+pub use kafka::target as kafka_target;
 use questions::{Addressee, Questions};
 use shared::Shared;
 use std::collections::HashMap;
