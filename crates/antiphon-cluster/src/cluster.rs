@@ -124,12 +124,6 @@ pub struct Cluster {
 impl Cluster {
     /// Listens, but answers nothing yet; makes the process known, and reads who owns what.
     pub async fn bind(options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
-        options.leases.prepare(options.sharding).await?;
-        let leases: Arc<dyn LeaseTable> = Arc::new(options.leases.clone());
-        Self::bind_with(options, leases).await
-    }
-
-    async fn bind_with(options: ClusterOptions, leases: Arc<dyn LeaseTable>) -> Result<Arc<Self>, ClusterError> {
         let ClusterOptions {
             process_id,
             listen,
@@ -141,8 +135,10 @@ impl Cluster {
             reads,
             durable,
             viewers,
-            ..
+            leases,
         } = options;
+        leases.prepare(sharding).await?;
+        let leases: Arc<dyn LeaseTable> = Arc::new(leases);
         let secret = Secret::new(secret.as_deref()).ok_or(ClusterError::Secret)?;
         let refused = |error| ClusterError::Listen { address: listen, error };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;

@@ -181,7 +181,7 @@ mod tests {
         let (one, two) = (record(1, FOLLOW_MESSAGE_BYTES), record(2, 1));
         followers.deliver(Shard(0), std::slice::from_ref(&one));
         assert!(follower.due(true).records.is_empty(), "nothing was followed");
-        follower.follow(&[one.channel.clone()]);
+        follower.follow(std::slice::from_ref(&one.channel));
         followers.deliver(Shard(0), &[one, two.clone()]);
         let first = follower.due(true);
         assert_eq!((first.records.len(), first.tails.len()), (1, 0));

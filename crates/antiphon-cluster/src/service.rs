@@ -36,7 +36,7 @@ impl Service {
     /// The engine, if the channel is this process's, or a copy of it will do.
     fn engine(&self, channel: &ChannelName, from_any_copy: bool) -> Result<&Arc<dyn Log>, LogError> {
         let is_owner = self.owned.epoch_of(channel).is_some();
-        if !is_owner && !(from_any_copy && self.has_copy) {
+        if !(is_owner || from_any_copy && self.has_copy) {
             return Err(LogError::NotOwner);
         }
         self.engine.get().ok_or(LogError::NotOwner)

@@ -370,5 +370,7 @@ pub const KAFKA_BEGIN_TIMEOUT: Duration = Duration::from_secs(60);
 pub const KAFKA_PROBE_INTERVAL: Duration = Duration::from_secs(2);
 /// How much longer than a stream may live the topic has to keep its records: a takeover and clocks that differ.
 pub const KAFKA_RETENTION_MARGIN: Duration = Duration::from_secs(3600);
+/// How often an owner that writes nothing looks whether somebody else took over.
+pub const KAFKA_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How far a broker's clock may be from ours before the doctor speaks of it: retention goes by both.
 pub const KAFKA_CLOCK_SKEW: Duration = Duration::from_secs(2);

@@ -138,14 +138,10 @@ impl KafkaLog {
         position: Option<&Position>,
         read: impl Fn() -> Reading,
     ) -> Result<T, LogError> {
-        let is_owned = match &*partition.role.lock() {
-            Role::Idle => return Err(LogError::NotOwner),
-            Role::Owned { .. } => true,
-            Role::Following { .. } | Role::Beginning => false,
-        };
-        if !is_owned {
-            self.wait_for(partition, position).await;
+        if matches!(*partition.role.lock(), Role::Idle) {
+            return Err(LogError::NotOwner);
         }
+        self.wait_for(partition, position).await;
         let answer = read().await;
         let is_gone = |position: &&Position| {
             let applied = partition.applied.borrow();

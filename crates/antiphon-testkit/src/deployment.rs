@@ -15,6 +15,10 @@ use crate::client::{Api, Credential, mint};
 use crate::process::{ServerProcess, free_address};
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long owners may take to share alike.
+const SETTLE: Duration = Duration::from_secs(30);
 
 /// What is started.
 pub struct Plan<'a> {
@@ -101,6 +105,16 @@ impl Deployment {
     /// The same for a thread of its own: starting and ending takes its time.
     pub fn shared_process(&self, number: usize) -> Arc<Mutex<ServerProcess>> {
         self.processes[number].clone()
+    }
+
+    /// Waits until the processes that run rooms, all of which are up, have as many shards each: until then some move.
+    pub fn settle(&self) {
+        let owners = self.with_role(Role::Ai).len();
+        let began = Instant::now();
+        while self.topology.is_shared() && self.stores.shards_of_owners() != vec![config::SHARDS / owners; owners] {
+            assert!(began.elapsed() < SETTLE, "the owners never share alike: {:?}", self.stores.shards_of_owners());
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// A back end that may read and publish everything, as a caller of a process.

@@ -8,10 +8,11 @@ mod group;
 mod tails;
 
 use crate::encoding::{Anchor, Body, Header, Place};
-use crate::partition::{Judged, Partition, Role, unavailable};
+use crate::partition::{Judged, Partition, Progress, Role, unavailable};
 use crate::producer::{Delivered, Ticket};
 use crate::shared::Shared;
 use crate::verdict::{Verdict, fingerprint};
+const KAFKA_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 use antiphon_core::limits::{GROUP_COMMIT_APPENDS, KAFKA_GATHER, KAFKA_GATHER_BYTES, KAFKA_IN_FLIGHT};
 use antiphon_core::{ChannelName, Event, LogError, Position, ReadFrom, ReadLimit};
 use group::{Answer, Group};
@@ -85,6 +86,7 @@ pub struct Committer {
     sequence: u64,
     anchor: Anchor,
     last_sent: Instant,
+    next_look: Instant,
     /// An owner with nothing to write says so before the topic forgets that it is in force.
     mark_interval: Duration,
 }
@@ -113,6 +115,7 @@ impl Committer {
             sequence: 0,
             anchor: Anchor { offset: ownership.begun_at, sequence: 0 },
             last_sent: Instant::now(),
+            next_look: Instant::now() + KAFKA_LOOK_INTERVAL,
             mark_interval,
         }
     }
@@ -147,7 +150,10 @@ impl Committer {
             if !is_open && self.pending.is_empty() && self.in_flight.is_empty() {
                 return Ok(());
             }
-            let wake = self.last_sent + if self.pending.is_empty() { self.mark_interval } else { KAFKA_GATHER };
+            let wake = match self.pending.is_empty() {
+                true => self.next_look,
+                false => self.last_sent + KAFKA_GATHER,
+            };
             let takes_more = is_open && self.pending.len() < GROUP_COMMIT_APPENDS;
             tokio::select! {
                 biased;
@@ -157,8 +163,8 @@ impl Committer {
                     None => is_open = false,
                 },
                 () = tokio::time::sleep_until(wake.into()), if self.in_flight.len() < KAFKA_IN_FLIGHT => {
-                    if self.last_sent.elapsed() >= self.mark_interval && self.pending.is_empty() {
-                        self.produce(Group::new(self.sequence + 1))?;
+                    if self.pending.is_empty() {
+                        self.look().await?;
                     }
                 }
             }
@@ -167,6 +173,39 @@ impl Committer {
             {
                 self.take(command);
             }
+        }
+    }
+
+    /// An owner with nothing under way looks whether it still is one, and says so before the topic forgets that it is.
+    async fn look(&mut self) -> Result<(), Lost> {
+        self.next_look = Instant::now() + KAFKA_LOOK_INTERVAL;
+        if !self.in_flight.is_empty() {
+            return Ok(());
+        }
+        if self.last_sent.elapsed() >= self.mark_interval {
+            return self.produce(Group::new(self.sequence + 1));
+        }
+        // Where Kafka does not answer, nobody else has taken over either as far as can be known.
+        let Ok(marks) = self.shared.watermarks(self.partition.shard).await else { return Ok(()) };
+        let mut progress = self.partition.progress.lock().await;
+        match marks.high.checked_sub(1) {
+            Some(newest) => self.read_what_others_wrote(&mut progress, newest).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Reads up to and including an offset, where that is not what was judged last.
+    async fn read_what_others_wrote(&self, progress: &mut Progress, through: u64) -> Result<(), Lost> {
+        if progress.ledger.is_none_or(|ledger| ledger.next <= through) {
+            // If this is still the topic that it was.
+            progress.is_verified = false;
+            let read = self.shared.read_through(&self.partition, progress, through).await;
+            read.map_err(|error| Lost { reason: format!("what others wrote could not be read: {error}") })?;
+        }
+        let Ownership { epoch, owner, .. } = self.ownership;
+        match progress.ledger {
+            Some(ledger) if (ledger.epoch, ledger.owner) == (epoch, owner) => Ok(()),
+            _ => Err(Lost { reason: "another owner took over".to_owned() }),
         }
     }
 
@@ -294,13 +333,8 @@ impl Committer {
     async fn acknowledge(&mut self, oldest: &mut InFlight, offset: u64) -> Result<(), Lost> {
         let lost = |reason: &str| Lost { reason: reason.to_owned() };
         let mut progress = self.partition.progress.lock().await;
-        if let Some(before) =
-            offset.checked_sub(1).filter(|before| progress.ledger.is_none_or(|ledger| ledger.next <= *before))
-        {
-            // Somebody else wrote, if this is still the topic that it was.
-            progress.is_verified = false;
-            let read = self.shared.read_through(&self.partition, &mut progress, before).await;
-            read.map_err(|error| Lost { reason: format!("what others wrote could not be read: {error}") })?;
+        if let Some(before) = offset.checked_sub(1) {
+            self.read_what_others_wrote(&mut progress, before).await?;
         }
         let Some(ledger) = progress.ledger.filter(|ledger| ledger.next == offset) else {
             return Err(lost("the topic is another one than before"));

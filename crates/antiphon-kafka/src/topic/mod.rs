@@ -10,9 +10,9 @@ use crate::options::KafkaTarget;
 use antiphon_core::limits::{KAFKA_CALL_TIMEOUT, KAFKA_RECORD_BYTES, KAFKA_RETENTION_MARGIN, MAX_STREAM_AGE};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Looks at everything that the log needs of Kafka, and writes one record that no reader counts. Nothing found is good.
@@ -76,15 +76,12 @@ async fn create(target: &KafkaTarget) -> Result<(), Finding> {
 async fn inspect(target: &KafkaTarget) -> Vec<Finding> {
     let complaints = Complaints::default();
     let admin = match admin(target, &complaints) {
-        Ok(admin) => Arc::new(admin),
+        Ok(admin) => admin,
         Err(finding) => return vec![finding],
     };
-    let (asked, topic) = (admin.clone(), target.topic.clone());
-    let fetch = move || asked.inner().fetch_metadata(Some(&topic), KAFKA_CALL_TIMEOUT);
-    let metadata = match tokio::task::spawn_blocking(fetch).await {
-        Ok(Ok(metadata)) => metadata,
-        Ok(Err(error)) => return vec![finding::of_error(target, &error, &complaints)],
-        Err(error) => return vec![finding::unreachable(target, &error.to_string())],
+    let metadata = match ask(target, &complaints).await {
+        Ok(metadata) => metadata,
+        Err(finding) => return vec![finding],
     };
     // The metadata may not be held while something is awaited.
     let (mut findings, replicas) = match topic_of(target, &metadata, &complaints) {
@@ -101,6 +98,26 @@ async fn inspect(target: &KafkaTarget) -> Vec<Finding> {
         Err(error) => findings.push(finding::of_error(target, &error, &complaints)),
     }
     findings
+}
+
+/// Asks for the topic's description. Where none comes, the connections' errors are gathered, which say why.
+async fn ask(target: &KafkaTarget, complaints: &Complaints) -> Result<Metadata, Finding> {
+    let consumer: BaseConsumer<Complaints> =
+        BaseConsumer::from_config_and_context(&target.client_config(), complaints.clone())
+            .map_err(|error| finding::client(target, &error.to_string()))?;
+    let topic = target.topic.clone();
+    let ask = move || {
+        let metadata = consumer.fetch_metadata(Some(&topic), KAFKA_CALL_TIMEOUT);
+        if metadata.is_err() {
+            // It brings no records, as it has no group.
+            drop(consumer.poll(Duration::from_millis(200)));
+        }
+        metadata
+    };
+    match tokio::task::spawn_blocking(ask).await {
+        Ok(answer) => answer.map_err(|error| finding::of_error(target, &error, complaints)),
+        Err(error) => Err(finding::unreachable(target, &error.to_string())),
+    }
 }
 
 fn topic_of<'a>(

@@ -9,3 +9,4 @@ mod fencing;
 mod following;
 mod outage;
 mod speed;
+mod timing;

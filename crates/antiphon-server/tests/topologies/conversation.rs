@@ -1,6 +1,6 @@
 //! A question on one process, its answer on every other.
 
-use crate::world::{World, event, kept};
+use crate::world::{World, ended, event, kept};
 use antiphon_testkit::client::{Checker, SseClient, WebSocketClient};
 use antiphon_testkit::deployment::Topology;
 use serde_json::json;
@@ -19,7 +19,7 @@ pub async fn run(world: Arc<World>) {
     socket.send(&message).await;
     let accepted = socket.until_type("accepted").await;
     let second = accepted["streamId"].as_str().unwrap().to_owned();
-    event(&mut socket, "ar-stream-end", &second).await;
+    ended(&mut socket, &second).await;
     let is_over = |data: &serde_json::Value| data["type"] == "ar-stream-end" && data["streamId"] == *second;
     sse.until("the second end", is_over).await;
     let checker = Checker::of(&socket.seen);

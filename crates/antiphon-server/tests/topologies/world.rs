@@ -1,6 +1,6 @@
 //! A deployment whose processes ask a scripted provider, and callers of any of its processes.
 
-use antiphon_testkit::client::{Api, SseClient, WebSocketClient};
+use antiphon_testkit::client::{Api, SseClient, WebSocketClient, is_event};
 use antiphon_testkit::deployment::{Deployment, Engines, Place, Plan, Role, Stores, Topology};
 use antiphon_testkit::upstream::{Exchange, Reply, Request, Upstream};
 use serde_json::Value;
@@ -35,7 +35,16 @@ impl World {
         let places: Vec<Place> = plan.roles.iter().map(|_| Place::beside(&engines)).collect();
         let stores = Stores::make(topology, &engines).unwrap();
         let deployment = tokio::task::block_in_place(|| Deployment::start(&plan, stores, &places));
+        tokio::task::block_in_place(|| deployment.settle());
         Some(Self { deployment, upstream })
+    }
+
+    /// Starts a process again, and waits until its share of the rooms is back.
+    pub fn bring_back(&self, process: usize) {
+        tokio::task::block_in_place(|| {
+            self.deployment.process(process).restart();
+            self.deployment.settle();
+        });
     }
 
     pub fn topology(&self) -> Topology {
@@ -99,6 +108,13 @@ fn answer(request: &Request) -> Reply {
 /// The next event of that type and stream.
 pub async fn event(client: &mut WebSocketClient, kind: &str, stream: &str) -> Value {
     client.until(kind, |event| event["type"] == kind && event["streamId"] == stream).await
+}
+
+/// Until that stream's terminal event has come; it may have come already.
+pub async fn ended(client: &mut WebSocketClient, stream: &str) {
+    if !client.events().any(|seen| is_event(seen, "ar-stream-end", stream)) {
+        event(client, "ar-stream-end", stream).await;
+    }
 }
 
 /// All that is kept of a room, read anew from that process.

@@ -9,7 +9,7 @@ pub const SECRET: &str = "a-secret-for-tests-0123456789012345";
 pub const KEY: &str = "a-key-for-tests-0123456789";
 
 /// Partitions of a test's log: enough that both owners have some.
-const SHARDS: usize = 4;
+pub(super) const SHARDS: usize = 4;
 
 /// The file of process `number`.
 pub(super) fn of(plan: &Plan<'_>, stores: &Stores, number: usize, place: &Place) -> String {

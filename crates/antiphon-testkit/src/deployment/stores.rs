@@ -60,7 +60,7 @@ impl Stores {
         let name = format!("antiphon_test_{:08x}", rand::rng().random::<u32>());
         let stores = Self { name, engines: engines.clone(), topology };
         if topology.is_shared() {
-            stores.sql(&format!("CREATE DATABASE {}", stores.name))?;
+            stores.sql(&engines.postgres, &format!("CREATE DATABASE {}", stores.name))?;
         }
         Ok(stores)
     }
@@ -79,7 +79,8 @@ impl Stores {
     pub(super) fn drop_all(&self) {
         let mut outcomes = Vec::new();
         if self.topology.is_shared() {
-            outcomes.push(self.sql(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)));
+            let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+            outcomes.push(self.sql(&self.engines.postgres, &statement).map(drop));
         }
         if self.topology.uses_redis() {
             outcomes.push(delete_keys(&self.engines.redis, &self.name));
@@ -92,10 +93,17 @@ impl Stores {
         }
     }
 
-    fn sql(&self, statement: &str) -> io::Result<()> {
-        let output = Command::new("psql").args([&self.engines.postgres, "-qXc", statement]).output()?;
+    /// How many shards each owner has, in order; where the leases cannot be read, nobody has any.
+    pub(super) fn shards_of_owners(&self) -> Vec<usize> {
+        let count = "SELECT count(*) FROM shards WHERE process_id IS NOT NULL GROUP BY process_id ORDER BY 1";
+        let rows = self.sql(&with_path(&self.engines.postgres, &self.name), count).unwrap_or_default();
+        rows.lines().filter_map(|row| row.trim().parse().ok()).collect()
+    }
+
+    fn sql(&self, url: &str, statement: &str) -> io::Result<String> {
+        let output = Command::new("psql").args([url, "-qXAtc", statement]).output()?;
         if output.status.success() {
-            return Ok(());
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         Err(io::Error::other(format!("psql: {}", String::from_utf8_lossy(&output.stderr))))
     }

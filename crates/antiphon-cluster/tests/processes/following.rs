@@ -1,11 +1,9 @@
 //! The live path by gRPC between processes.
 
-mod deployment;
-
+use crate::deployment::{Deployment, Process, SECRET, channel, event, until};
 use antiphon_core::limits::FOLLOW_QUEUE_BYTES;
 use antiphon_core::{Backbone, ChannelName, Delivery, Event, EventKind, Position, ReadFrom, ReadLimit};
 use bytes::Bytes;
-use deployment::{Deployment, Process, SECRET, channel, event, until};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -2,13 +2,13 @@
 
 pub mod shared_log;
 
+use self::shared_log::{Outside, SharedLog};
 use antiphon_cluster::{Cluster, ClusterError, ClusterOptions, Engine, Reads};
 use antiphon_core::{Backbone, ChannelName, Event, EventKind, OnCommit, Sharding, ViewerCount};
 use antiphon_sql::{Leases, Records};
 use antiphon_store::{NamespaceTable, ShardedMemoryLog};
 use bytes::Bytes;
 use futures::FutureExt;
-use shared_log::{Outside, SharedLog};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

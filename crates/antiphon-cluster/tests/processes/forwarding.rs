@@ -1,11 +1,9 @@
 //! Appends, reads and questions of processes that do not own what they are about.
 
-mod deployment;
-
+use crate::deployment::{Deployment, SECRET, channel, event, until};
 use antiphon_core::limits::PEER_PATIENCE;
 use antiphon_core::{ChannelName, Code, Event, LogError, ReadFrom, ReadLimit};
 use bytes::Bytes;
-use deployment::{Deployment, SECRET, channel, event, until};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
