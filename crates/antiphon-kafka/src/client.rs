@@ -22,6 +22,11 @@ impl Complaints {
     pub fn find(&self, codes: &[RDKafkaErrorCode]) -> Option<String> {
         self.kept.lock().iter().rev().find(|(code, _)| codes.contains(code)).map(|(_, reason)| reason.clone())
     }
+
+    /// The newest error whose reason has these words: librdkafka gives some kinds no code of their own.
+    pub fn saying(&self, words: &str) -> Option<String> {
+        self.kept.lock().iter().rev().find(|(_, reason)| reason.contains(words)).map(|(_, reason)| reason.clone())
+    }
 }
 
 impl ClientContext for Complaints {

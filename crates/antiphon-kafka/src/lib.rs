@@ -6,6 +6,7 @@
 
 mod client;
 mod commit;
+mod copies;
 mod encoding;
 mod follower;
 mod health;
@@ -18,6 +19,7 @@ mod shared;
 mod topic;
 mod verdict;
 
+pub use copies::Copies;
 pub use log::{KafkaLog, OpenError};
 pub use options::{Credentials, Following, KafkaOptions, KafkaTarget, Mechanism, Security, Tls};
 pub use topic::{Finding, FindingKind, check};

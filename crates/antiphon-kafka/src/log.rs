@@ -5,7 +5,7 @@ use crate::commit::{Command, Committer, Ownership};
 use crate::encoding::{Anchor, Body, Header, Kind};
 use crate::follower;
 use crate::health::Health;
-use crate::options::{Following, KafkaOptions};
+use crate::options::{Following, KafkaOptions, KafkaTarget};
 use crate::partition::{Applied, Partition, Role, unavailable};
 use crate::producer::{Producer, Ticket};
 use crate::reader::Reader;
@@ -129,6 +129,20 @@ impl KafkaLog {
             tracing::error!("the thread that follows Kafka panicked");
         }
         self.shared.copy.close().await
+    }
+
+    /// The shards that this engine takes appends of now.
+    pub fn owned(&self) -> Vec<Shard> {
+        let is_owned = |partition: &&Arc<Partition>| matches!(*partition.role.lock(), Role::Owned { .. });
+        self.shared.partitions.iter().filter(is_owned).map(|partition| partition.shard).collect()
+    }
+
+    pub(crate) fn target(&self) -> &KafkaTarget {
+        &self.shared.options.target
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.stopping.is_cancelled()
     }
 
     /// The copy's answer, once the copy is as far as the position.

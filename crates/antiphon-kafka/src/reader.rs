@@ -7,7 +7,7 @@ use antiphon_core::limits::{KAFKA_BATCH_BYTES, KAFKA_BATCH_RECORDS, KAFKA_CALL_T
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
@@ -124,12 +124,34 @@ impl Reader {
         }
     }
 
+    /// What this reader's group committed for the partition, besides its offset.
+    pub fn committed(&self, shard: Shard) -> Result<Option<Vec<u8>>, ReadFault> {
+        let asked = self.consumer.committed_offsets(self.list(shard, None)?, KAFKA_CALL_TIMEOUT);
+        let committed = asked.map_err(|error| away(&error))?;
+        Ok(committed.elements().first().and_then(|element| from_hex(element.metadata())))
+    }
+
+    /// Commits for this reader's group. Its metadata is text, so the bytes are written as hexadecimal digits.
+    pub fn commit(&self, shard: Shard, next: u64, bytes: &[u8]) -> Result<(), ReadFault> {
+        let list = self.list(shard, Some(next))?;
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        if let Some(mut element) = list.find_partition(&self.topic, i32::from(shard.0)) {
+            element.set_metadata(text);
+        }
+        self.consumer.commit(&list, CommitMode::Sync).map_err(|error| away(&error))
+    }
+
     fn list(&self, shard: Shard, offset: Option<u64>) -> Result<TopicPartitionList, ReadFault> {
         let mut list = TopicPartitionList::new();
         let offset = offset.map_or(Offset::Invalid, |offset| Offset::Offset(i64::try_from(offset).unwrap_or(i64::MAX)));
         list.add_partition_offset(&self.topic, i32::from(shard.0), offset).map_err(|error| away(&error))?;
         Ok(list)
     }
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
+    (0..text.len()).step_by(2).map(digits).collect()
 }
 
 fn fetched(message: &BorrowedMessage<'_>) -> Option<Fetched> {

@@ -12,8 +12,9 @@ use crate::partition::{Judged, Partition, Progress, Role, unavailable};
 use crate::producer::{Delivered, Ticket};
 use crate::shared::Shared;
 use crate::verdict::{Verdict, fingerprint};
-const KAFKA_LOOK_INTERVAL: Duration = Duration::from_secs(1);
-use antiphon_core::limits::{GROUP_COMMIT_APPENDS, KAFKA_GATHER, KAFKA_GATHER_BYTES, KAFKA_IN_FLIGHT};
+use antiphon_core::limits::{
+    GROUP_COMMIT_APPENDS, KAFKA_GATHER, KAFKA_GATHER_BYTES, KAFKA_IN_FLIGHT, KAFKA_LOOK_INTERVAL,
+};
 use antiphon_core::{ChannelName, Event, LogError, Position, ReadFrom, ReadLimit};
 use group::{Answer, Group};
 use std::collections::VecDeque;

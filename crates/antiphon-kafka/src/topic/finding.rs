@@ -116,7 +116,8 @@ fn of_complaints(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Comp
     if complaints.find(&[Code::Authentication, Code::SaslAuthenticationFailed]).is_some() {
         return credentials(target);
     }
-    if let Some(reason) = complaints.find(&[Code::SSL]) {
+    let handshake = || complaints.saying("SSL handshake failed").filter(|_| target.security.tls.is_some());
+    if let Some(reason) = complaints.find(&[Code::SSL]).or_else(handshake) {
         return tls(target, &reason);
     }
     if complaints.find(&[Code::UnsupportedFeature]).is_some() {

@@ -72,6 +72,25 @@ async fn create(target: &KafkaTarget) -> Result<(), Finding> {
     }
 }
 
+/// Makes the topics that copies go to, where they are missing.
+pub async fn make_copies(target: &KafkaTarget, names: &[String]) -> Result<(), Finding> {
+    let complaints = Complaints::default();
+    let admin = admin(target, &complaints)?;
+    let copies = i32::from(target.replication_factor);
+    let partitions = i32::from(target.sharding.count());
+    let topics: Vec<NewTopic<'_>> =
+        names.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(copies))).collect();
+    let options = AdminOptions::new().operation_timeout(Some(KAFKA_CALL_TIMEOUT));
+    let made = admin.create_topics(&topics, &options).await;
+    let results = made.map_err(|error| finding::of_error(target, &error, &complaints))?;
+    let refused =
+        results.into_iter().filter_map(Result::err).find(|(_, code)| *code != RDKafkaErrorCode::TopicAlreadyExists);
+    match refused {
+        Some((topic, code)) => Err(finding::not_created(&KafkaTarget { topic, ..target.clone() }, code)),
+        None => Ok(()),
+    }
+}
+
 /// What the topic's description says, without writing anything.
 async fn inspect(target: &KafkaTarget) -> Vec<Finding> {
     let complaints = Complaints::default();

@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 pub const NO_LIMIT: ReadLimit = ReadLimit { events: usize::MAX, bytes: usize::MAX };
 
+/// What a process was told, in order.
+pub type Told<T> = Arc<Mutex<Vec<T>>>;
+
 /// A topic, deleted by [`Deployment::end`].
 pub struct Deployment {
     pub target: KafkaTarget,
@@ -28,8 +31,8 @@ pub struct Deployment {
 /// A process's log, and what it was told.
 pub struct Process {
     pub log: Arc<KafkaLog>,
-    pub committed: Arc<Mutex<Vec<Record>>>,
-    pub lost: Arc<Mutex<Vec<(Shard, u32)>>>,
+    pub committed: Told<Record>,
+    pub lost: Told<(Shard, u32)>,
 }
 
 pub fn target(brokers: &str, topic: &str, sharding: Sharding) -> KafkaTarget {
@@ -63,7 +66,7 @@ impl Deployment {
         Self { target: target(brokers, &topic, Sharding::new(shards).unwrap()), folder }
     }
 
-    pub fn options(&self, process: &str) -> (KafkaOptions, Arc<Mutex<Vec<Record>>>, Arc<Mutex<Vec<(Shard, u32)>>>) {
+    pub fn options(&self, process: &str) -> (KafkaOptions, Told<Record>, Told<(Shard, u32)>) {
         let committed = Arc::new(Mutex::new(Vec::new()));
         let lost = Arc::new(Mutex::new(Vec::new()));
         let (told, told_lost) = (committed.clone(), lost.clone());

@@ -12,7 +12,6 @@ fn kinds(findings: &[Finding]) -> Vec<FindingKind> {
 async fn found(target: &KafkaTarget) -> Vec<FindingKind> {
     let findings = check(target).await;
     for finding in &findings {
-        println!("{finding}");
         assert!(finding.sentence.contains(": ") || finding.sentence.contains("; "), "no remedy: {finding}");
         assert!(!finding.sentence.contains("secret"), "a password: {finding}");
     }

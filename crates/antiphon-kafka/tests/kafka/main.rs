@@ -3,10 +3,10 @@
 
 mod between;
 mod conformance;
+mod copies;
 mod deployment;
 mod doctor;
 mod fencing;
 mod following;
 mod outage;
 mod speed;
-mod timing;
