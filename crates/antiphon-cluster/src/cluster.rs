@@ -71,6 +71,8 @@ pub struct Engine {
     pub log: Arc<dyn Log>,
     /// The same log's fencing; without it the process owns nothing.
     pub fenced: Option<Arc<dyn Fenced>>,
+    /// Whether a shard's events outlive a change of its owner. Where not, shards move only when their owner goes.
+    pub outlives_owner: bool,
 }
 
 /// Why a process cannot be part of its deployment.
@@ -108,7 +110,8 @@ pub struct Cluster {
     secret: Secret,
     owners: Owners,
     engine: Arc<OnceLock<Arc<dyn Log>>>,
-    fenced: OnceLock<Arc<dyn Fenced>>,
+    /// The engine's fencing, and whether its shards may be moved.
+    fenced: OnceLock<(Arc<dyn Fenced>, bool)>,
     answer: Arc<OnceLock<Answer>>,
     losses: Arc<Losses>,
     backbone: Arc<GrpcBackbone>,
@@ -220,7 +223,7 @@ impl Cluster {
     /// Gives the process its own engine, once, before [`start`](Self::start).
     pub fn set_engine(&self, engine: Engine) {
         let is_second = self.engine.set(engine.log).is_err()
-            || engine.fenced.is_some_and(|fenced| self.fenced.set(fenced).is_err());
+            || engine.fenced.is_some_and(|fenced| self.fenced.set((fenced, engine.outlives_owner)).is_err());
         if is_second {
             tracing::warn!("a second engine was given to the cluster and is ignored");
         }
@@ -259,7 +262,7 @@ impl Cluster {
 
     /// What owns shards here, if anything may.
     fn ownership(&self) -> Option<OwnershipParts> {
-        let fenced = self.fenced.get().filter(|_| has_role(&self.process.borrow().roles, ownership::ROLE))?;
+        let (fenced, balances) = self.fenced.get().filter(|_| has_role(&self.process.borrow().roles, ownership::ROLE))?;
         Some(OwnershipParts {
             process: self.owners.process.clone(),
             leases: self.leases.clone(),
@@ -268,6 +271,7 @@ impl Cluster {
             routes: self.owners.routes.clone(),
             losses: self.losses.clone(),
             timing: self.timing,
+            balances: *balances,
             presence: self.process.clone(),
         })
     }

@@ -374,3 +374,58 @@ pub const KAFKA_RETENTION_MARGIN: Duration = Duration::from_secs(3600);
 pub const KAFKA_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How far a broker's clock may be from ours before the doctor speaks of it: retention goes by both.
 pub const KAFKA_CLOCK_SKEW: Duration = Duration::from_secs(2);
+
+/// How long a connection to Redis may take to come about: it stands in our network.
+pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long Redis may take for one call: a sync of a busy disk, and not so long that nobody waits for it any more.
+pub const REDIS_CALL_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a connection to Redis is probed, and whether we still own what we own.
+pub const REDIS_PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a probe may take.
+pub const REDIS_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first pause before Redis is tried again; doubles up to [`REDIS_RECONNECT_MOST`], each jittered.
+pub const REDIS_RECONNECT_LEAST: Duration = Duration::from_millis(20);
+/// See [`REDIS_RECONNECT_LEAST`].
+pub const REDIS_RECONNECT_MOST: Duration = Duration::from_secs(1);
+/// Notices that a shard keeps for followers: minutes of them, and a follower that is further behind reads the log.
+pub const REDIS_NOTICES: usize = 16_384;
+/// Notices of a shard that a follower takes at once.
+pub const REDIS_NOTICE_BATCH: usize = 1_024;
+/// How long a follower's read waits for a notice: also how soon a dead connection is noticed.
+pub const REDIS_FOLLOW_BLOCK: Duration = Duration::from_secs(1);
+/// How long a new owner waits until its process has delivered what the owners before it wrote.
+pub const REDIS_FOLLOW_WAIT: Duration = Duration::from_secs(2);
+/// Channels whose new events a follower asks for at once.
+pub const REDIS_FETCH_CHANNELS: usize = 64;
+/// New events of one channel that a follower asks for at once.
+pub const REDIS_FETCH_EVENTS: usize = 100;
+/// Events that a follower catches up with by itself; beyond that its reader is told to read the log.
+pub const REDIS_FETCH_BEHIND: u64 = 10_000;
+/// Events of the first page of a read, whose sizes are not known yet: the largest ones take 128 MB.
+pub const REDIS_FIRST_PAGE: usize = 32;
+/// Events of a further page of a read.
+pub const REDIS_PAGE: usize = 1_024;
+/// Bytes of a further page of a read, by the sizes of the page before.
+pub const REDIS_PAGE_BYTES: usize = 1 << 20;
+/// Copies of a channel's events that Redis keeps where it is not the log: a follower's short absence.
+pub const REDIS_COPIES: usize = 1_000;
+/// Records that wait for a Redis that nobody waits for; beyond it they are left out.
+pub const REDIS_OUTBOX_RECORDS: usize = 16_384;
+/// See [`REDIS_OUTBOX_RECORDS`], in bytes of JSON.
+pub const REDIS_OUTBOX_BYTES: usize = 16 << 20;
+/// Records that go to such a Redis in one call.
+pub const REDIS_OUTBOX_BATCH: usize = 512;
+/// Between two tail notices of one that publishes; three missed, and whoever follows reads the log.
+pub const REDIS_TAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// Channels that tail notices tell of: each is named in three, and these are many more than move in that time.
+pub const REDIS_TAIL_CHANNELS: usize = 65_536;
+/// Channels in one tail notice, some 100 kB.
+pub const REDIS_TAIL_NAMES: usize = 1_000;
+/// Publishers whose tail notices are expected.
+pub const REDIS_PUBLISHERS: usize = 1_024;
+/// Channels subscribed to in one command.
+pub const REDIS_SUBSCRIBE_BATCH: usize = 1_000;
+/// How long the state of a stream stands in Redis after its last change.
+pub const REDIS_STATE_EXPIRY: Duration = Duration::from_secs(24 * 3600);
+/// How far Redis's clock may be from ours before the doctor speaks of it: retention goes by Redis's.
+pub const REDIS_CLOCK_SKEW: Duration = Duration::from_secs(2);

@@ -95,14 +95,17 @@ impl Registry {
             Deed::Send { content, client_message_id } => {
                 let new = NewMessage { user_id: by, content, client_message_id };
                 check_message(&new)?;
-                self.ask(owner, IfMoved::Refused, |answer| Command::Say(new, answer)).await
+                // Under the caller's own id it is accepted once, however often it is sent.
+                let if_moved = if new.client_message_id.is_some() { IfMoved::Again } else { IfMoved::Refused };
+                self.ask(owner, if_moved, |answer| Command::Say(new, answer)).await
             }
             Deed::Messages { limit, before } => {
                 self.ask(owner, IfMoved::Again, |answer| Command::Messages { limit, before, answer }).await
             }
             Deed::Interrupt { stream_id, heard, attempt } => {
                 let stop = Stop::Interrupt { by, heard: heard.map(|heard| heard.offset), attempt };
-                self.ask(owner, IfMoved::Refused, |answer| Command::Stop { stream_id, stop, asked_at, answer }).await
+                // The first one counts.
+                self.ask(owner, IfMoved::Again, |answer| Command::Stop { stream_id, stop, asked_at, answer }).await
             }
             Deed::Cancel { stream_id } => {
                 let stop = Stop::Cancel;

@@ -51,6 +51,8 @@ pub(crate) struct OwnershipParts {
     pub(crate) routes: Arc<Routes>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) timing: Timing,
+    /// Whether shards are moved so that all processes have about the same.
+    pub(crate) balances: bool,
     /// What the others are told of this process.
     pub(crate) presence: watch::Sender<ProcessRow>,
 }
@@ -98,6 +100,10 @@ pub(crate) async fn run(parts: OwnershipParts, hand_over: oneshot::Receiver<ones
 
 impl Ownership {
     async fn own(&mut self, mut hand_over: oneshot::Receiver<oneshot::Sender<()>>) -> Option<oneshot::Sender<()>> {
+        if !self.parts.balances {
+            // What is taken now stays: those that start at the same time are waited for.
+            tokio::time::sleep(self.parts.timing.renew).await;
+        }
         let mut readings = self.parts.routes.readings();
         readings.mark_changed();
         let losses = self.parts.losses.clone();
@@ -154,7 +160,7 @@ impl Ownership {
         }
         let fair = self.fair_share(&table);
         let active = self.held.values().filter(|held| **held != Held::Ending).count();
-        if active > fair {
+        if active > fair && self.parts.balances {
             let owned = self.held.iter().rev().filter_map(|(shard, held)| match held {
                 Held::Owned(epoch) => Some((*shard, *epoch)),
                 Held::Beginning | Held::Ending => None,
@@ -164,7 +170,7 @@ impl Ownership {
                 self.end(shard, Some(epoch));
             }
         } else if self.aside_until.is_none() {
-            self.take(&table, fair - active).await;
+            self.take(&table, fair.saturating_sub(active)).await;
         }
     }
 

@@ -89,6 +89,7 @@ impl Deployment {
             routes: routes.clone(),
             losses: losses.clone(),
             timing,
+            balances: true,
             presence,
         };
         let read = async move {

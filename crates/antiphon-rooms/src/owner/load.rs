@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::fold::RoomState;
 use crate::registry::{Registry, Standing, Work};
 use antiphon_ai::agent::OnDisconnect;
+use antiphon_ai::run::Said;
 use antiphon_core::limits::{MAX_PROMPT_MESSAGES, ROOM_RETRY_LEAST};
 use antiphon_core::{ChannelName, LogError, ReadFrom, Refusal, RoomEvent, Shard};
 use antiphon_sql::StoredMessage;
@@ -26,7 +27,18 @@ pub(super) struct Begun {
     epoch: u32,
     /// The epoch of the last event before this owner.
     epoch_before: u32,
-    is_restored: bool,
+    tail: Tail,
+}
+
+/// What the log had after the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tail {
+    /// What follows them.
+    Follows,
+    /// Something else: the two had to be brought together.
+    Differs,
+    /// Nothing at all of the room: it is another log.
+    Gone,
 }
 
 /// Folds the room together.
@@ -36,8 +48,8 @@ pub(super) async fn begin(registry: &Registry, room_id: &str, channel: ChannelNa
     let epoch = registry.owned.epoch(shard).ok_or(LogError::NotOwner)?;
     let loaded = registry.records.load(room_id, MAX_PROMPT_MESSAGES).await?.ok_or_else(no_room)?;
     let mut state = RoomState::new(loaded, registry.vocabulary.clone());
-    let is_restored = fold_tail(registry, &mut state).await?;
-    Ok(Begun { channel, shard, epoch, epoch_before: state.position().epoch, state, is_restored })
+    let tail = fold_tail(registry, &mut state).await?;
+    Ok(Begun { channel, shard, epoch, epoch_before: state.position().epoch, state, tail })
 }
 
 impl Owner {
@@ -47,7 +59,7 @@ impl Owner {
         standing: Arc<Standing>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
-        let Begun { state, channel, shard, epoch, epoch_before, is_restored } = begun;
+        let Begun { state, channel, shard, epoch, epoch_before, tail } = begun;
         let head = state.head().and_then(|head| Some((head.message.stream_id.clone()?, head.answer.as_ref()?)));
         let cut_off = head.and_then(|(stream_id, answer)| answer.started_at.map(|_| stream_id));
         let expiry = |stored: &StoredMessage| {
@@ -62,7 +74,8 @@ impl Owner {
             channel,
             took_over: state.open_count() > 0,
             is_from_elsewhere: epoch != ALONE && epoch_before != epoch,
-            project_at: (is_restored || state.unprojected() > 0).then(Instant::now),
+            lacks_past: tail == Tail::Gone,
+            project_at: (tail != Tail::Follows || state.unprojected() > 0).then(Instant::now),
             expiries: state.open().filter_map(expiry).collect(),
             phase: registry.phase.subscribe(),
             shards: registry.owned.watch(),
@@ -105,8 +118,17 @@ impl Owner {
         } else {
             "the server that answered stopped, and this one goes on"
         };
-        self.append(&[RoomEvent::OwnerChanged { stream_id: self.cut_off.clone(), reason: reason.to_owned() }.into()])
-            .await
+        let mut said: Vec<Said> = Vec::new();
+        if self.lacks_past
+            && let Some(stored) = self.cut_off.as_ref().and_then(|stream_id| self.state.stream(stream_id))
+        {
+            // In this log the stream has not started yet.
+            said.extend(self.start_event(stored));
+        }
+        said.push(RoomEvent::OwnerChanged { stream_id: self.cut_off.clone(), reason: reason.to_owned() }.into());
+        self.append(&said).await?;
+        self.lacks_past = false;
+        Ok(())
     }
 
     /// Whether the running stream is to be taken up as a further attempt.
@@ -115,8 +137,8 @@ impl Owner {
     }
 }
 
-/// Folds in what the log has after the records; true where the two had to be brought together.
-async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<bool, Refusal> {
+/// Folds in what the log has after the records.
+async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<Tail, Refusal> {
     let log = registry.log.as_ref();
     let (tail, may_repeat) = match read_tail(log, state, ReadFrom::After(state.position())).await {
         Ok(tail) => (tail, false),
@@ -139,7 +161,11 @@ async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<bool, R
         // An event that cannot be read still has its position.
         state.pass(last.position);
     }
-    Ok(may_repeat)
+    Ok(match (may_repeat, tail.is_empty()) {
+        (false, _) => Tail::Follows,
+        (true, false) => Tail::Differs,
+        (true, true) => Tail::Gone,
+    })
 }
 
 /// Takes the message that an event is about into memory where it is not: an interrupt may come long after its stream, and

@@ -60,6 +60,8 @@ struct Owner {
     cut_off: Option<String>,
     /// Clients are to be told that this owner took over.
     took_over: bool,
+    /// The log is another one than that in which the open streams began.
+    lacks_past: bool,
     /// The owner before this one was of another process.
     is_from_elsewhere: bool,
 

@@ -115,7 +115,7 @@ impl Opening<'_> {
             let on_commit: OnCommit = Arc::new(move |records| delivering.deliver(records));
             let log = ShardedMemoryLog::new(namespaces(self.settings), on_commit, self.settings.sharding()?);
             let log = Arc::new(log);
-            cluster.set_engine(Engine { log: log.clone(), fenced: Some(log) });
+            cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: false });
         }
         Ok((backbone, None))
     }
@@ -139,7 +139,7 @@ impl Opening<'_> {
         // A window in memory is called by its epoch, and may have been the log before.
         let floor = leases.iter().map(|lease| lease.incarnation.max(lease.epoch)).max().unwrap_or(0);
         let log = kafka::open(self.settings, following, floor, on_commit, cluster.on_lost()).await?;
-        cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()) });
+        cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()), outlives_owner: true });
         Ok(log)
     }
 }

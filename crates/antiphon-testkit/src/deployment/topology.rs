@@ -29,7 +29,7 @@ impl Role {
 
 /// Which log and which live path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "named in docs/topologies")]
+#[allow(missing_docs, reason = "named as in the configuration")]
 pub enum Topology {
     Embedded,
     KafkaRelay,

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// How soon everything has to go on after a fault is undone.
 const RECOVERY: Duration = Duration::from_secs(60);
+/// The same where rooms may be lost with their log, as in `direct`: then the campaign ends with the loss.
+const RECOVERY_AFTER_LOSS: Duration = Duration::from_secs(20);
 
 /// What is done.
 pub struct Campaign<'a> {
@@ -105,7 +107,7 @@ async fn one(stage: &Stage, load: &Load, drawn: &Drawn, row: &mut Row) {
     stage.heal();
     let healed = Instant::now();
     let outcome = match outcome {
-        Ok(()) => converged(load, RECOVERY).await,
+        Ok(()) => converged(load, recovery_of(stage)).await,
         failed => failed,
     };
     let silence = load.watchers().map(|client| client.silence.take_longest()).max().unwrap_or_default();
@@ -121,6 +123,10 @@ async fn one(stage: &Stage, load: &Load, drawn: &Drawn, row: &mut Row) {
         println!("{:>14}  BROKEN: {reason}", row.topology.name());
         row.broken = Some(format!("{drawn}: {reason}"));
     }
+}
+
+fn recovery_of(stage: &Stage) -> Duration {
+    if stage.deployment.topology() == Topology::Direct { RECOVERY_AFTER_LOSS } else { RECOVERY }
 }
 
 /// Until each client that watches a room has a token that the provider sent from now on.

@@ -201,7 +201,13 @@ impl Writer {
             }
             let is_patient = rand::rng().random_bool(0.8);
             let began = Instant::now();
-            while is_patient && !reading.lock().has_ended(stream) && began.elapsed() < ANSWER && !self.is_over() {
+            // In another log nothing says how this stream ended.
+            let replaced = reading.lock().replaced;
+            let is_awaited = || {
+                let reading = reading.lock();
+                !reading.has_ended(stream) && reading.replaced == replaced
+            };
+            while is_patient && is_awaited() && began.elapsed() < ANSWER && !self.is_over() {
                 tokio::time::sleep(Duration::from_millis(30)).await;
             }
             if self.is_over() {

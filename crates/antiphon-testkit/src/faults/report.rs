@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+/// Findings that are shown of a topology that loses by design.
+const EXAMPLES: usize = 5;
+
 /// One topology's campaign.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -133,7 +136,9 @@ pub fn table(report: &Report) -> String {
             row.topology, verdict.outcomes, verdict.refused, verdict.dropped
         );
         let findings = row.broken.iter().chain(&row.deaths).chain(&verdict.problems);
-        for finding in findings {
+        // What loses by design is counted above; a few of its findings show how.
+        let shown = if row.topology.is_durable() { usize::MAX } else { EXAMPLES };
+        for finding in findings.take(shown) {
             let _ = writeln!(text, "  - {finding}");
         }
     }

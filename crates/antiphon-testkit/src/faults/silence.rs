@@ -15,6 +15,8 @@ pub struct Silence {
 struct State {
     last: Instant,
     longest: Duration,
+    /// Whether an answer is under way: only then is silence worth a word.
+    is_open: bool,
     latest_stamp: u64,
     late: Vec<(Instant, Duration)>,
     keeps_latencies: bool,
@@ -23,8 +25,14 @@ struct State {
 impl Silence {
     /// Counting from now. Latencies of single tokens are kept where they are asked for.
     pub fn new(keeps_latencies: bool) -> Self {
-        let state =
-            State { last: Instant::now(), longest: Duration::ZERO, latest_stamp: 0, late: Vec::new(), keeps_latencies };
+        let state = State {
+            last: Instant::now(),
+            longest: Duration::ZERO,
+            is_open: false,
+            latest_stamp: 0,
+            late: Vec::new(),
+            keeps_latencies,
+        };
         Self { state: Mutex::new(state) }
     }
 
@@ -33,8 +41,15 @@ impl Silence {
         let now = Instant::now();
         let micros = now_micros();
         let mut state = self.state.lock();
-        state.longest = state.longest.max(now - state.last);
+        if state.is_open {
+            state.longest = state.longest.max(now - state.last);
+        }
         state.last = now;
+        match event["type"].as_str() {
+            Some("ar-stream-start") => state.is_open = true,
+            Some("ar-stream-end") => state.is_open = false,
+            _ => {}
+        }
         let tokens = event["chunk"].as_str().unwrap_or_default().split_inclusive(' ');
         for (_, stamp) in tokens.filter_map(stamp_of) {
             state.latest_stamp = state.latest_stamp.max(stamp);
@@ -49,10 +64,11 @@ impl Silence {
         self.state.lock().latest_stamp
     }
 
-    /// The longest time without an event since the last call, the time until now included.
+    /// The longest time without an event while an answer was under way, since the last call and until now.
     pub fn take_longest(&self) -> Duration {
         let mut state = self.state.lock();
-        let longest = state.longest.max(state.last.elapsed());
+        let waiting = if state.is_open { state.last.elapsed() } else { Duration::ZERO };
+        let longest = state.longest.max(waiting);
         state.longest = Duration::ZERO;
         longest
     }

@@ -75,7 +75,11 @@ impl Stage {
                     [namespaces.jobs]\nkeep = { events = 0, age = \"0s\", bytes = 0 }\n",
         };
         let stores = Stores::make(topology, &engines)?;
-        let deployment = tokio::task::block_in_place(|| Deployment::start(&plan, stores, &places));
+        let deployment = tokio::task::block_in_place(|| {
+            let deployment = Deployment::start(&plan, stores, &places);
+            deployment.settle();
+            deployment
+        });
         Ok(Self { deployment: Arc::new(deployment), kafka, redis, upstream, links })
     }
 

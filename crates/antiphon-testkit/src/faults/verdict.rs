@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// How long the last answers may take to end, and clients to have all of them.
 const SETTLE: Duration = Duration::from_secs(90);
+/// The same where a log may be lost: nothing comes of what was lost, however long one waits.
+const SETTLE_AFTER_LOSS: Duration = Duration::from_secs(20);
 /// How long a reader that begins anew may take.
 const READ: Duration = Duration::from_secs(120);
 /// Findings that are kept word for word.
@@ -61,18 +63,19 @@ impl Verdict {
     /// Waits for the last answers, then reads everything anew and compares. The load is stopped before.
     pub async fn of(stage: &Stage, load: &Load) -> Self {
         let mut verdict = Self::default();
-        verdict.settle(load).await;
+        let patience = if stage.deployment.topology().is_durable() { SETTLE } else { SETTLE_AFTER_LOSS };
+        verdict.settle(load, patience).await;
         let lives: Vec<Api> =
             stage.with_role(Role::Realtime).into_iter().map(|number| stage.deployment.worker(number)).collect();
         let apis: Vec<Api> =
             stage.with_role(Role::Api).into_iter().map(|number| stage.deployment.worker(number)).collect();
         for (number, room) in load.rooms.iter().enumerate() {
             let clients: Vec<&Client> = room.clients.iter().collect();
-            let fresh = verdict.agreement(&lives[number % lives.len()], &clients).await;
+            let fresh = verdict.agreement(&lives[number % lives.len()], &clients, patience / 10).await;
             verdict.judge_room(&apis[number % apis.len()], room, &fresh).await;
         }
         for (number, channel) in load.channels.iter().enumerate() {
-            let fresh = verdict.agreement(&lives[number % lives.len()], &[&channel.client]).await;
+            let fresh = verdict.agreement(&lives[number % lives.len()], &[&channel.client], patience / 10).await;
             verdict.judge_channel(channel, &fresh);
         }
         for client in load.clients() {
@@ -85,7 +88,7 @@ impl Verdict {
     }
 
     /// Until every client has the end of every acknowledged stream, or it takes too long.
-    async fn settle(&mut self, load: &Load) {
+    async fn settle(&mut self, load: &Load, patience: Duration) {
         let began = Instant::now();
         let is_settled = || {
             load.rooms.iter().all(|room| {
@@ -97,16 +100,16 @@ impl Verdict {
                 })
             })
         };
-        while !is_settled() && began.elapsed() < SETTLE {
+        while !is_settled() && began.elapsed() < patience {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         if !is_settled() {
-            self.finding(format!("clients do not have every stream's end after {SETTLE:?}"));
+            self.finding(format!("clients do not have every stream's end after {patience:?}"));
         }
     }
 
     /// A channel read anew, once the clients agree with it; the difference is a finding where they never do.
-    async fn agreement(&mut self, live: &Api, clients: &[&Client]) -> Fresh {
+    async fn agreement(&mut self, live: &Api, clients: &[&Client], patience: Duration) -> Fresh {
         let began = Instant::now();
         loop {
             let fresh = Fresh::read(live, &clients[0].channel).await;
@@ -119,7 +122,7 @@ impl Verdict {
             if let (Ok(fresh), true) = (&fresh, differences.is_empty()) {
                 return fresh.clone();
             }
-            if began.elapsed() > SETTLE / 3 {
+            if began.elapsed() > patience {
                 for difference in differences {
                     self.disorder += 1;
                     self.finding(format!("{}:{} read anew: {difference}", clients[0].channel.0, clients[0].channel.1));

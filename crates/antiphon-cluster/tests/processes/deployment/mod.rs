@@ -97,7 +97,7 @@ impl Deployment {
             is_stuck: false.into(),
         });
         process.shared = Some(log.clone());
-        process.cluster.set_engine(Engine { log: log.clone(), fenced: Some(log) });
+        process.cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: true });
         process.start(id);
         process
     }
@@ -106,7 +106,7 @@ impl Deployment {
     pub async fn owner_in_memory(&self, id: usize) -> Process {
         let process = self.bind(id, "ai", SECRET, &self.leases).await.unwrap();
         let log = Arc::new(ShardedMemoryLog::new(NamespaceTable::default(), process.on_commit(), self.sharding));
-        process.cluster.set_engine(Engine { log: log.clone(), fenced: Some(log) });
+        process.cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: true });
         process.start(id);
         process
     }
