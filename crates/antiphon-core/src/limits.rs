@@ -349,7 +349,7 @@ pub const MAX_PEER_SECRET_BYTES: usize = 1_024;
 /// Records of one shard that an owner has on their way to Kafka at once; what comes meanwhile goes with the next.
 pub const KAFKA_IN_FLIGHT: usize = 4;
 /// Between two records of one shard while one is under way: as much is gathered as a broker answers in about that time.
-pub const KAFKA_GATHER: Duration = Duration::from_millis(2);
+pub const KAFKA_GATHER: Duration = Duration::from_millis(5);
 /// Bytes that are not gathered any longer, though a record is under way.
 pub const KAFKA_GATHER_BYTES: usize = 64 * 1024;
 /// Events of one Kafka record: each has an index of two bytes.

@@ -73,7 +73,7 @@ mod tests {
         let watched = counts.watch(&channel);
         let second = counts.enter(&channel);
         assert_eq!(*watched.borrow(), 2);
-        assert_eq!(counts.viewed(), [channel.clone()]);
+        assert_eq!(counts.viewed(), std::slice::from_ref(&channel));
         drop((first, second));
         assert_eq!(*watched.borrow(), 0);
         assert!(counts.viewed().is_empty());

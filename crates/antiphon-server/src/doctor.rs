@@ -1,7 +1,7 @@
 //! The doctor's look at the engines that a configuration names.
 
-use crate::config::{Flags, Settings};
-use crate::storage::kafka_target;
+use crate::config::{Engine, Flags, Settings};
+use crate::storage::{kafka_target, redis_target};
 use antiphon_cli::{EngineFinding, EngineReport};
 use futures::future::BoxFuture;
 use std::path::PathBuf;
@@ -18,6 +18,11 @@ pub fn engines(config: PathBuf) -> BoxFuture<'static, Result<Vec<EngineReport>, 
             let target = kafka_target(&settings).map_err(|error| error.to_string())?;
             reports.push(kafka(antiphon_kafka::check(&target).await));
         }
+        if settings.topology().uses_redis() {
+            let target = redis_target(&settings).map_err(|error| error.to_string())?;
+            let is_log = settings.topology().engine() == Engine::RedisStreams;
+            reports.push(redis(antiphon_redis::check(&target, is_log).await));
+        }
         if let Some(url) = &settings.records.url {
             let url = url.reveal("records.url").map_err(|error| error.to_string())?;
             reports.push(records(antiphon_sql::check(&url).await));
@@ -31,6 +36,12 @@ fn kafka(findings: Vec<antiphon_kafka::Finding>) -> EngineReport {
     let finding =
         |found: antiphon_kafka::Finding| EngineFinding { is_bad: found.is_fatal, what: found.sentence, advice: None };
     EngineReport { name: "kafka", server: None, findings: findings.into_iter().map(finding).collect() }
+}
+
+fn redis(findings: Vec<antiphon_redis::Finding>) -> EngineReport {
+    let finding =
+        |found: antiphon_redis::Finding| EngineFinding { is_bad: found.is_fatal, what: found.sentence, advice: None };
+    EngineReport { name: "redis", server: None, findings: findings.into_iter().map(finding).collect() }
 }
 
 fn records(checked: antiphon_sql::Checked) -> EngineReport {

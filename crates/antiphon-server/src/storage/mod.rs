@@ -1,8 +1,10 @@
 //! What the server keeps: the log with its live path, and the records that fold it.
 
 mod embedded;
+mod hybrid;
 mod kafka;
 mod questions;
+mod redis;
 mod shared;
 
 use crate::config::{NamespaceSection, Settings};
@@ -16,6 +18,7 @@ use antiphon_store::{BackupError, EmbeddedLog, NamespaceTable};
 use antiphon_transport::auth::Authenticator;
 pub use kafka::target as kafka_target;
 use questions::{Addressee, Questions};
+pub use redis::target as redis_target;
 use shared::Shared;
 use std::collections::HashMap;
 use std::fs::DirBuilder;

@@ -1,15 +1,19 @@
 //! The topologies that several processes share: an engine for the log, and the cluster that says who writes it.
 
-use super::{Storage, kafka, namespaces, open_records};
+use super::hybrid::Hybrid;
+use super::{Storage, kafka, namespaces, open_records, redis};
 use crate::config::{Role, Settings, Topology};
 use crate::serve::ServeError;
 use antiphon_cluster::{Answer, Cluster, ClusterOptions, Engine, Reads};
-use antiphon_core::{Backbone, OnCommit, ViewerCount};
-use antiphon_kafka::{Following, KafkaLog};
+use antiphon_core::limits::REDIS_CALL_TIMEOUT;
+use antiphon_core::{Backbone, OnCommit, OwnedShards, Record, Shard, ViewerCount};
+use antiphon_kafka::{Copies, Following, KafkaLog};
+use antiphon_redis::{RedisCopies, RedisLog, RedisOptions, RedisPubSub, StreamStates};
 use antiphon_sql::Leases;
 use antiphon_store::{InProcessBackbone, ShardedMemoryLog};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a process of a deployment has beside its log.
@@ -18,17 +22,34 @@ pub struct Shared {
     pub cluster: Arc<Cluster>,
     roles: BTreeSet<Role>,
     leases: Leases,
+    engines: Engines,
+}
+
+/// What has to be closed, and lives as long as the process.
+#[derive(Default)]
+struct Engines {
     kafka: Option<Arc<KafkaLog>>,
+    redis: Option<Arc<RedisLog>>,
+    /// Whether this process's relay may publish: not what its copy is still catching up with.
+    is_caught_up: Arc<AtomicBool>,
+    copies: Option<Copies>,
 }
 
 impl Shared {
     /// Owns and answers from now on; returns once what the log had at the start can be read here.
     pub async fn join(&self, answer: Answer) -> Result<(), ServeError> {
-        if let Some(kafka) = &self.kafka {
+        if let Some(kafka) = &self.engines.kafka {
             let caught_up = kafka.caught_up().await;
             caught_up.map_err(|error| ServeError::Start(format!("the log in Kafka cannot be read: {error}")))?;
-            tokio::spawn(note_incarnations(kafka.clone(), self.cluster.clone(), self.leases.clone()));
         }
+        self.engines.is_caught_up.store(true, Ordering::Release);
+        let (kafka, redis) = (self.engines.kafka.clone(), self.engines.redis.clone());
+        let incarnation = move |shard| match (&kafka, &redis) {
+            (Some(kafka), _) => kafka.incarnation(shard),
+            (None, Some(redis)) => redis.incarnation(shard),
+            (None, None) => None,
+        };
+        tokio::spawn(note_incarnations(incarnation, self.cluster.clone(), self.leases.clone()));
         self.cluster.start(self.roles.contains(&Role::Ai).then_some(answer));
         Ok(())
     }
@@ -36,10 +57,14 @@ impl Shared {
     /// Leaves the deployment.
     pub async fn close(self) {
         self.cluster.stop().await;
-        if let Some(kafka) = self.kafka
+        drop(self.engines.copies);
+        if let Some(kafka) = self.engines.kafka
             && let Err(error) = kafka.close().await
         {
             tracing::warn!(%error, "the copy of Kafka's log was not closed in order");
+        }
+        if let Some(redis) = self.engines.redis {
+            redis.close().await;
         }
     }
 }
@@ -50,10 +75,10 @@ pub async fn open(settings: &Settings, viewers: &ViewerCount) -> Result<Storage,
     let opening =
         Opening { settings, roles: settings.role_set()?, topology: settings.topology(), leases: records.leases() };
     let cluster = opening.bind(viewers).await?;
-    let (backbone, kafka) = opening.engine(&cluster).await?;
+    let (backbone, engines) = opening.engine(&cluster).await?;
     let (log, owned) = (cluster.log(), cluster.owned());
     let Opening { roles, leases, .. } = opening;
-    let shared = Shared { cluster, roles, leases, kafka };
+    let shared = Shared { cluster, roles, leases, engines };
     Ok(Storage { log, backbone, records, owned, disk: None, shared: Some(shared) })
 }
 
@@ -64,7 +89,7 @@ struct Opening<'a> {
     leases: Leases,
 }
 
-type Opened = (Arc<dyn Backbone>, Option<Arc<KafkaLog>>);
+type Opened = (Arc<dyn Backbone>, Engines);
 
 impl Opening<'_> {
     fn has(&self, role: Role) -> bool {
@@ -104,7 +129,12 @@ impl Opening<'_> {
         match self.topology {
             Topology::Grpc => self.grpc(cluster),
             Topology::Kafka => self.kafka(cluster).await,
-            other => Err(ServeError::Start(format!("topology `{other}` is not in this version"))),
+            Topology::KafkaRelay => self.kafka_relay(cluster).await,
+            Topology::RedisStreams => self.redis_streams(cluster).await,
+            Topology::Hybrid => self.hybrid(cluster).await,
+            Topology::Embedded | Topology::Direct => {
+                Err(ServeError::Start(format!("topology `{}` is one process's own", self.topology)))
+            }
         }
     }
 
@@ -117,15 +147,68 @@ impl Opening<'_> {
             let log = Arc::new(log);
             cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: false });
         }
-        Ok((backbone, None))
+        Ok((backbone, Engines::default()))
     }
 
     async fn kafka(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
         let backbone = Arc::new(InProcessBackbone::new());
         let delivering = backbone.clone();
         let on_commit: OnCommit = Arc::new(move |records| delivering.deliver(records));
-        let log = self.kafka_log(cluster, Following::Prompt, on_commit).await?;
-        Ok((backbone, Some(log)))
+        let engines = self.kafka_log(cluster, Following::Prompt, on_commit).await?;
+        Ok((backbone, engines))
+    }
+
+    async fn kafka_relay(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
+        let backbone = Arc::new(RedisPubSub::new(redis::target(self.settings)?));
+        let states = StreamStates::new(redis::target(self.settings)?);
+        let (is_relay, owned) = (self.has(Role::Relay), cluster.owned());
+        if !is_relay && !self.has(Role::Ai) {
+            return Ok((backbone, Engines::default()));
+        }
+        let is_caught_up = Arc::new(AtomicBool::new(false));
+        let (publishing, may_publish) = (backbone.clone(), is_caught_up.clone());
+        let on_commit: OnCommit = Arc::new(move |records| {
+            if is_relay && may_publish.load(Ordering::Acquire) {
+                publishing.deliver(records);
+            }
+            note_states(&states, &owned, records);
+        });
+        let following = if is_relay { Following::Prompt } else { Following::None };
+        let engines = self.kafka_log(cluster, following, on_commit).await?;
+        Ok((backbone, Engines { is_caught_up, ..engines }))
+    }
+
+    async fn hybrid(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
+        let copies = RedisCopies::new(redis::target(self.settings)?, self.settings.sharding()?);
+        let states = StreamStates::new(redis::target(self.settings)?);
+        let owned = cluster.owned();
+        let backbone = Hybrid::new(copies, owned.clone());
+        let delivering = backbone.on_commit();
+        let on_commit: OnCommit = Arc::new(move |records| {
+            delivering(records);
+            note_states(&states, &owned, records);
+        });
+        let engines = self.kafka_log(cluster, Following::Lazy, on_commit).await?;
+        Ok((backbone, engines))
+    }
+
+    async fn redis_streams(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
+        let table = namespaces(self.settings);
+        let states = StreamStates::new(redis::target(self.settings)?);
+        let options = RedisOptions {
+            target: redis::target(self.settings)?,
+            sharding: self.settings.sharding()?,
+            settings: Arc::new(move |namespace| table.settings(namespace)),
+            on_commit: Arc::new(move |records| states.note(records)),
+            on_lost: cluster.on_lost(),
+            incarnation_floor: self.incarnation_floor().await?,
+            is_durable_unless_known: false,
+            append_timeout: REDIS_CALL_TIMEOUT,
+        };
+        let log = RedisLog::open(options).await.map_err(|error| ServeError::Start(format!("redis: {error}")))?;
+        let log = Arc::new(log);
+        cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()), outlives_owner: true });
+        Ok((log.follower(), Engines { redis: Some(log), ..Engines::default() }))
     }
 
     async fn kafka_log(
@@ -133,26 +216,47 @@ impl Opening<'_> {
         cluster: &Cluster,
         following: Following,
         on_commit: OnCommit,
-    ) -> Result<Arc<KafkaLog>, ServeError> {
+    ) -> Result<Engines, ServeError> {
+        let floor = self.incarnation_floor().await?;
+        let log = kafka::open(self.settings, following, floor, on_commit, cluster.on_lost()).await?;
+        cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()), outlives_owner: true });
+        let copies = match self.settings.kafka.copies && self.has(Role::Ai) {
+            false => None,
+            true => {
+                let copies = Copies::start(log.clone()).await;
+                Some(copies.map_err(|error| ServeError::Start(format!("kafka.copies: {error}")))?)
+            }
+        };
+        Ok(Engines { kafka: Some(log), copies, ..Engines::default() })
+    }
+
+    /// Above every incarnation that a shard's log has had, whatever the log was.
+    async fn incarnation_floor(&self) -> Result<u32, ServeError> {
         let leases = self.leases.all().await;
         let leases = leases.map_err(|error| ServeError::Start(format!("the leases cannot be read: {error}")))?;
         // A window in memory is called by its epoch, and may have been the log before.
-        let floor = leases.iter().map(|lease| lease.incarnation.max(lease.epoch)).max().unwrap_or(0);
-        let log = kafka::open(self.settings, following, floor, on_commit, cluster.on_lost()).await?;
-        cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()), outlives_owner: true });
-        Ok(log)
+        Ok(leases.iter().map(|lease| lease.incarnation.max(lease.epoch)).max().unwrap_or(0))
+    }
+}
+
+/// Mirrors the states of the streams that this process owns.
+fn note_states(states: &StreamStates, owned: &OwnedShards, records: &[Record]) {
+    for run in records.chunk_by(|one, next| one.channel == next.channel) {
+        if run.first().is_some_and(|first| owned.epoch_of(&first.channel).is_some()) {
+            states.note(run);
+        }
     }
 }
 
 /// How often what a shard's log is called is written down, so that a topic which is made anew is called otherwise.
 const NOTE: Duration = Duration::from_secs(2);
 
-async fn note_incarnations(kafka: Arc<KafkaLog>, cluster: Arc<Cluster>, leases: Leases) {
-    let mut noted = std::collections::BTreeMap::new();
+async fn note_incarnations(incarnation: impl Fn(Shard) -> Option<u32>, cluster: Arc<Cluster>, leases: Leases) {
+    let mut noted = BTreeMap::new();
     loop {
         let owned: Vec<_> = cluster.owned().watch().borrow().keys().copied().collect();
         for shard in owned {
-            let Some(incarnation) = kafka.incarnation(shard) else { continue };
+            let Some(incarnation) = incarnation(shard) else { continue };
             if noted.get(&shard) != Some(&incarnation) && leases.raise_incarnation(shard, incarnation).await.is_ok() {
                 noted.insert(shard, incarnation);
             }
