@@ -281,7 +281,7 @@ impl Cluster {
             engine: self.engine.clone(),
             answer: self.answer.clone(),
             owned: self.owners.owned.clone(),
-            has_copy: self.reads == Reads::Local,
+            has_copy: self.reads != Reads::Owner,
             followers: self.backbone.followers.clone(),
             watching: self.watching.clone(),
             stopped: self.stopped.clone(),

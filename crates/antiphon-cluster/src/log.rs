@@ -4,7 +4,7 @@ use crate::message::{
     from_event, from_position, from_read, proto, to_bounds, to_error, to_position, to_record, unreadable,
 };
 use crate::owners::{Call, Outcome, Owners, Unanswered};
-use antiphon_core::limits::PEER_PATIENCE;
+use antiphon_core::limits::{PEER_BOUNDS_TIMEOUT, PEER_PATIENCE};
 use antiphon_core::{
     Bounds, ChannelHash, ChannelName, Event, Log, LogError, Position, ReadFrom, ReadLimit, Record, Shard,
 };
@@ -14,8 +14,10 @@ use tonic::Status;
 /// Where a process that is not a channel's owner reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// In its own engine, which follows the log.
+    /// In its own engine, which has whatever any process has.
     Local,
+    /// In its own engine, whose copy of the log may be behind: where a channel ends is asked of the owner.
+    Copy,
     /// At the owner, or, while that is away, in a relay's copy.
     Owner,
 }
@@ -70,7 +72,31 @@ impl ClusterLog {
     }
 
     fn is_local(&self, channel: &ChannelName) -> bool {
-        self.reads == Reads::Local || self.owners.owned.epoch_of(channel).is_some()
+        self.reads != Reads::Owner || self.owners.owned.epoch_of(channel).is_some()
+    }
+
+    async fn bounds_of_owner(&self, channel: &ChannelName) -> Result<Bounds, LogError> {
+        let call = Call {
+            is_repeatable: true,
+            timeout: PEER_PATIENCE,
+            here: &|| {
+                Box::pin(async move {
+                    match self.engine() {
+                        Ok(engine) => outcome(engine.bounds(channel).await),
+                        Err(error) => Outcome::Done(Err(error)),
+                    }
+                })
+            },
+            there: &|mut client, from_any_copy| {
+                Box::pin(async move {
+                    let request = proto::BoundsRequest { channel: channel.as_str().to_owned(), from_any_copy };
+                    let mut bounds = client.bounds(request).await?.into_inner();
+                    reply(bounds.refused.take(), || to_bounds(channel, &bounds))
+                })
+            },
+            copies: Some(COPIES),
+        };
+        self.owners.call(self.shard(channel), call).await?
     }
 }
 
@@ -150,31 +176,18 @@ impl Log for ClusterLog {
         self.owners.call(self.shard(channel), call).await?
     }
 
+    /// In a process whose copy may be behind, the owner's, so that whoever saw an event at another process finds it here.
     async fn bounds(&self, channel: &ChannelName) -> Result<Bounds, LogError> {
-        if self.is_local(channel) {
-            return self.engine()?.bounds(channel).await;
+        if !self.is_local(channel) {
+            return self.bounds_of_owner(channel).await;
         }
-        let call = Call {
-            is_repeatable: true,
-            timeout: PEER_PATIENCE,
-            here: &|| {
-                Box::pin(async move {
-                    match self.engine() {
-                        Ok(engine) => outcome(engine.bounds(channel).await),
-                        Err(error) => Outcome::Done(Err(error)),
-                    }
-                })
-            },
-            there: &|mut client, from_any_copy| {
-                Box::pin(async move {
-                    let request = proto::BoundsRequest { channel: channel.as_str().to_owned(), from_any_copy };
-                    let mut bounds = client.bounds(request).await?.into_inner();
-                    reply(bounds.refused.take(), || to_bounds(channel, &bounds))
-                })
-            },
-            copies: Some(COPIES),
-        };
-        self.owners.call(self.shard(channel), call).await?
+        if self.reads == Reads::Copy && self.owners.owned.epoch_of(channel).is_none() {
+            let asked = tokio::time::timeout(PEER_BOUNDS_TIMEOUT, self.bounds_of_owner(channel)).await;
+            if let Ok(Ok(bounds)) = asked {
+                return Ok(bounds);
+            }
+        }
+        self.engine()?.bounds(channel).await
     }
 
     async fn trim(&self, channel: &ChannelName, through: Position) -> Result<(), LogError> {

@@ -307,6 +307,8 @@ pub const PEER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub const PEER_KEEPALIVE: Duration = Duration::from_secs(1);
 /// How long a call is tried again while ownership moves: a takeover, and a client still waits.
 pub const PEER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a process that has a copy of the log asks the owner where a channel ends, before its copy has to do.
+pub const PEER_BOUNDS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long an owner may take to answer a question that it has: a `?wait=true` and what stands around it.
 pub const PEER_ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 /// The first pause before a call that found no owner is made again; doubles up to [`PEER_RETRY_MOST`].
@@ -387,8 +389,8 @@ pub const REDIS_PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const REDIS_RECONNECT_LEAST: Duration = Duration::from_millis(20);
 /// See [`REDIS_RECONNECT_LEAST`].
 pub const REDIS_RECONNECT_MOST: Duration = Duration::from_secs(1);
-/// Notices that a shard keeps for followers: minutes of them, and a follower that is further behind reads the log.
-pub const REDIS_NOTICES: usize = 16_384;
+/// Notices that a shard keeps for followers: seconds of them, and whoever is further behind reads the log.
+pub const REDIS_NOTICES: usize = 2_048;
 /// Notices of a shard that a follower takes at once.
 pub const REDIS_NOTICE_BATCH: usize = 1_024;
 /// How long a follower's read waits for a notice: also how soon a dead connection is noticed.
@@ -409,6 +411,8 @@ pub const REDIS_PAGE: usize = 1_024;
 pub const REDIS_PAGE_BYTES: usize = 1 << 20;
 /// Copies of a channel's events that Redis keeps where it is not the log: a follower's short absence.
 pub const REDIS_COPIES: usize = 1_000;
+/// How long they stand there after the last one: rooms come and go.
+pub const REDIS_COPIES_EXPIRY: Duration = Duration::from_secs(3600);
 /// Records that wait for a Redis that nobody waits for; beyond it they are left out.
 pub const REDIS_OUTBOX_RECORDS: usize = 16_384;
 /// See [`REDIS_OUTBOX_RECORDS`], in bytes of JSON.

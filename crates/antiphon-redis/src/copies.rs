@@ -10,7 +10,7 @@ use crate::notice::Notice;
 use crate::outbox::Outbox;
 use crate::script;
 use crate::target::RedisTarget;
-use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_COPIES, REDIS_NOTICES};
+use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_COPIES, REDIS_COPIES_EXPIRY, REDIS_NOTICES};
 use antiphon_core::{Backbone, ChannelName, Receiver, Record, Shard, Sharding};
 use futures::future::join_all;
 use redis::RedisResult;
@@ -50,6 +50,11 @@ impl RedisCopies {
     /// Whether Redis takes copies now, and is followed where anybody is attached.
     pub fn is_up(&self) -> bool {
         self.link.up().is_ok() && (!self.live.is_attached() || self.following.is_up())
+    }
+
+    /// Hands over, in this process alone, what came from the log itself; what is known already is left out.
+    pub fn bring(&self, records: &[Record]) {
+        self.live.tell(records, Gap::Tell);
     }
 
     /// Records that no copy was made of, as Redis was away or too slow.
@@ -140,7 +145,7 @@ impl Writer {
     async fn write(&self, up: &Up, shard: Shard, records: Vec<&Record>, has_left_out: bool) -> RedisResult<()> {
         let mut script = script::COPY.prepare_invoke();
         script.key(self.keys.copy_notices(shard)).arg(&self.id).arg(REDIS_NOTICES).arg(REDIS_COPIES);
-        script.arg(u8::from(has_left_out));
+        script.arg(u8::from(has_left_out)).arg(REDIS_COPIES_EXPIRY.as_secs());
         for record in records {
             let position = &record.position;
             script.key(self.keys.events(&record.channel)).arg(record.channel.as_str());

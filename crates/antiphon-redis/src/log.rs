@@ -186,6 +186,11 @@ async fn look(shared: Weak<Shared>) {
         tokio::time::sleep(REDIS_PROBE_INTERVAL).await;
         let Some(shared) = shared.upgrade() else { return };
         for term in shared.owned.terms() {
+            // Where nothing is appended nobody else finds out.
+            if shared.link.up().is_ok_and(|up| up.server.run_id != term.run_id) {
+                shared.owned.lose(&term, "Redis was started anew, or is another one");
+                continue;
+            }
             let before = shared.known.of(term.shard);
             let Ok(hash) = shared.query::<Vec<Option<String>>>(&known::ask(&shared.keys, term.shard)).await else {
                 break;

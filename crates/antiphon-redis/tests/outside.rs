@@ -128,8 +128,20 @@ impl Drop for Server {
     }
 }
 
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+async fn until_listening(port: u16) {
+    let since = Instant::now();
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+        assert!(since.elapsed() < Duration::from_secs(10), "redis-server does not come up");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 async fn server(settings: &[&str]) -> Option<Server> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string(), "--dir"]).arg(folder.path());
@@ -138,11 +150,7 @@ async fn server(settings: &[&str]) -> Option<Server> {
         eprintln!("NOT TESTED: findings about Redis: install redis-server");
         return None;
     };
-    let since = Instant::now();
-    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-        assert!(since.elapsed() < Duration::from_secs(10), "redis-server does not come up");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until_listening(port).await;
     Some(Server { child, port, _folder: folder })
 }
 
@@ -200,6 +208,60 @@ async fn the_doctor_tells_apart_what_can_be_wrong() {
     assert_eq!(log.bounds(&channel).await.unwrap().start, position);
 }
 
+/// A key and a certificate for 127.0.0.1 that signs itself, in a folder.
+fn certificate() -> Option<tempfile::TempDir> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("openssl");
+    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    command.args(["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
+    command.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]).arg(folder.path().join("key.pem"));
+    command.arg("-out").arg(folder.path().join("certificate.pem")).stderr(Stdio::null());
+    match command.status() {
+        Ok(status) if status.success() => Some(folder),
+        _ => {
+            eprintln!("NOT TESTED: TLS to Redis: install openssl");
+            None
+        }
+    }
+}
+
+#[tokio::test]
+async fn connections_are_encrypted_and_the_certificate_is_checked() {
+    let Some(folder) = certificate() else { return };
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let port = free_port();
+    let (key, certificate) = (file("key.pem"), file("certificate.pem"));
+    let tls_port = port.to_string();
+    let settings = ["--tls-port", &tls_port, "--tls-cert-file", &certificate, "--tls-key-file", &key];
+    let settings = [&settings[..], &["--tls-ca-cert-file", &certificate, "--tls-auth-clients", "no"]].concat();
+    let Some(server) = server(&settings).await else { return };
+    let url = format!("rediss://127.0.0.1:{port}");
+    assert_eq!(kinds(&url, false).await, [FindingKind::Tls], "nobody has said that it is to be trusted");
+    let target = RedisTarget::parse(&url, "").unwrap().trusting(std::fs::read(&certificate).unwrap());
+    assert_eq!(check(&target, false).await, []);
+    assert_eq!(kinds(&format!("redis://127.0.0.1:{port}"), false).await, [FindingKind::Unreachable]);
+    drop(server);
+}
+
+#[tokio::test]
+async fn the_master_is_found_by_its_sentinels() {
+    let Some(master) = server(&[]).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (file, port) = (folder.path().join("sentinel.conf"), free_port());
+    let text = format!("port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n", master.port);
+    std::fs::write(&file, text).unwrap();
+    let mut command = Command::new("redis-server");
+    command.arg(&file).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let sentinel = Server { child: command.spawn().unwrap(), port, _folder: folder };
+    until_listening(sentinel.port).await;
+    let url = |name: &str| format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/{name}");
+    assert_eq!(kinds(&url("main"), false).await, []);
+    assert_eq!(kinds(&url("other"), false).await, [FindingKind::Unreachable]);
+    let log = open(&url("main"), "", 1).await;
+    log.begin(Shard(0), 1).await.unwrap();
+    assert!(!log.is_durable("jobs"), "a failover may lose what was acknowledged");
+}
+
 /// Two hundred rooms with fifty appends a second each; another process follows them all.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_many_rooms_cost() {
@@ -222,12 +284,23 @@ async fn what_many_rooms_cost() {
     }));
     follower.until_following().await;
     let mut connection = connection(&url).await;
+    let lone = ChannelName::parse("ar-room:lone").unwrap();
+    let mut alone = Vec::new();
+    for _ in 0..100 {
+        let began = Instant::now();
+        let event =
+            Event { kind: EventKind::Plain, json: Bytes::from_static(b"{}"), event_id: None, provider_at: None };
+        owner.append(&lone, vec![event]).await.unwrap();
+        alone.push(began.elapsed());
+    }
     let before = server_seconds(&mut connection).await;
     let append = |room: usize| {
         let (log, channel) = (owner.clone(), ChannelName::new("ar-room", &format!("room-{room}")).unwrap());
         follower.follow(&channel);
         tokio::spawn(async move {
-            let mut ticks = tokio::time::interval(Duration::from_millis(20));
+            // Models do not speak in step.
+            let first = tokio::time::Instant::now() + Duration::from_millis(20).mul_f64(room as f64 / ROOMS as f64);
+            let mut ticks = tokio::time::interval_at(first, Duration::from_millis(20));
             let mut sent = Vec::new();
             for _ in 0..APPENDS {
                 ticks.tick().await;
@@ -251,7 +324,7 @@ async fn what_many_rooms_cost() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let spent = server_seconds(&mut connection).await - before;
-    let arrived = arrived.lock();
+    let arrived = arrived.lock().clone();
     let percentile = |mut times: Vec<Duration>, percent: usize| {
         times.sort();
         times[times.len() * percent / 100]
@@ -259,7 +332,9 @@ async fn what_many_rooms_cost() {
     let appends: Vec<_> = sent.iter().map(|(_, _, took)| *took).collect();
     let deliveries: Vec<_> = sent.iter().map(|(position, began, _)| arrived[position] - *began).collect();
     println!(
-        "append p50 {:?} p99 {:?}; delivered in another process p50 {:?} p99 {:?}; Redis spent {:.1} µs an append",
+        "alone: append p50 {:?} p99 {:?}; {ROOMS} rooms: append p50 {:?} p99 {:?}; delivered in another process p50 {:?} p99 {:?}; Redis spent {:.1} µs an append",
+        percentile(alone.clone(), 50),
+        percentile(alone, 99),
         percentile(appends.clone(), 50),
         percentile(appends, 99),
         percentile(deliveries.clone(), 50),

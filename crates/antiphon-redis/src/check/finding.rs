@@ -78,19 +78,24 @@ pub fn of_error(target: &RedisTarget, error: &RedisError) -> Finding {
         );
     }
     if target.is_tls() && !error.is_connection_refusal() && !error.is_timeout() && !has(&["resolve", "lookup"]) {
-        return Finding::fatal(
-            FindingKind::Tls,
-            format!(
-                "no encrypted connection to Redis at {target} comes about ({text}): check that this port takes TLS, that its \
-                 certificate is signed by an authority that is trusted here, and that it names the host we connect to"
-            ),
-        );
+        return tls(target, &text);
     }
     let hint = if target.is_tls() { "" } else { ", or whether this port wants TLS (rediss://)" };
     Finding::fatal(
         FindingKind::Unreachable,
         format!(
             "Redis does not answer at {target} ({text}): check the address, that it runs and that nothing is between{hint}"
+        ),
+    )
+}
+
+/// No encrypted connection.
+pub fn tls(target: &RedisTarget, reason: &str) -> Finding {
+    Finding::fatal(
+        FindingKind::Tls,
+        format!(
+            "no encrypted connection to Redis at {target} comes about ({reason}): check that this port takes TLS, that its \
+             certificate is signed by an authority that is trusted here, and that it names the host we connect to"
         ),
     )
 }

@@ -10,13 +10,17 @@ use antiphon_core::Shard;
 use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_CLOCK_SKEW};
 pub use finding::{Finding, FindingKind};
 use redis::aio::MultiplexedConnection;
-use redis::{ErrorKind, ServerErrorKind};
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, ServerErrorKind};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Looks at a Redis. `is_log` says that it is to be the log, and not a live path only. Nothing stays changed.
 pub async fn check(target: &RedisTarget, is_log: bool) -> Vec<Finding> {
     let mut connection = match target.connect().await {
         Ok(connection) => connection,
+        // A server without TLS says nothing to whoever begins it.
+        Err(error) if target.is_tls() && error.is_timeout() && listens(target).await => {
+            return vec![finding::tls(target, &error.to_string())];
+        }
         Err(error) => return vec![finding::of_error(target, &error)],
     };
     let server = match within(REDIS_CALL_TIMEOUT, Server::read(&mut connection)).await {
@@ -50,6 +54,15 @@ pub async fn check(target: &RedisTarget, is_log: bool) -> Vec<Finding> {
         findings.extend(rights(target, &mut connection).await);
     }
     findings
+}
+
+/// Whether a port takes connections at all.
+async fn listens(target: &RedisTarget) -> bool {
+    let Some(ConnectionAddr::TcpTls { host, port, .. }) = target.servers.first().map(ConnectionInfo::addr) else {
+        return false;
+    };
+    let connect = tokio::net::TcpStream::connect((host.as_str(), *port));
+    matches!(tokio::time::timeout(REDIS_CALL_TIMEOUT, connect).await, Ok(Ok(_)))
 }
 
 async fn clock(connection: &mut MultiplexedConnection) -> Option<Finding> {

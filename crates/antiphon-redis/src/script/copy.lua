@@ -1,11 +1,12 @@
 -- Adds copies of another log's events, under ids made of their numbers. What is there already, or comes late, is left out.
 --
 -- KEYS: notices; then for each event: its channel's copies.
--- ARGV: writer, notices kept, copies kept of a channel, whether some were left out before ('1'); then for each event: channel, incarnation, number, epoch, address,
+-- ARGV: writer, notices kept, copies kept of a channel, whether some were left out before ('1'), how long they are kept in
+-- seconds; then for each event: channel, incarnation, number, epoch, address,
 -- index, kind, JSON.
 local moved, order = {}, {}
 for event = 1, #KEYS - 1 do
-  local key, at = KEYS[event + 1], event * 8 - 3
+  local key, at = KEYS[event + 1], event * 8 - 2
   local channel, incarnation, number = ARGV[at], ARGV[at + 1], ARGV[at + 2]
   local function add()
     return redis.pcall('XADD', key, 'MAXLEN', '~', ARGV[3], number .. '-0', 'event', ARGV[at + 7], 'kind', ARGV[at + 6],
@@ -27,6 +28,7 @@ for event = 1, #KEYS - 1 do
     else
       moved[channel] = {number, number}
       order[#order + 1] = channel
+      redis.call('EXPIRE', key, ARGV[5])
     end
   end
 end

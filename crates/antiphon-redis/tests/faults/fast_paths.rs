@@ -18,20 +18,23 @@ fn record(incarnation: u32, number: u64) -> Record {
     Record { channel, position, kind: EventKind::Chunk, json, provider_at: None, logged_at: None }
 }
 
+type Way = Arc<dyn Backbone>;
+type IsUp = Box<dyn Fn() -> bool>;
+
 /// A process that delivers and one that follows.
 struct Pair {
-    near: Arc<dyn Backbone>,
-    is_up: Box<dyn Fn() -> bool>,
+    near: Way,
+    is_up: IsUp,
     sight: Sight,
     next: AtomicU64,
-    _far: Arc<dyn Backbone>,
+    _far: Way,
 }
 
 impl Pair {
     fn open(address: &str, is_copies: bool) -> Self {
         let target = || RedisTarget::parse(&url(address), "t:").unwrap();
         let sight = Sight::default();
-        let (near, far, is_up): (Arc<dyn Backbone>, Arc<dyn Backbone>, Box<dyn Fn() -> bool>) = if is_copies {
+        let (near, far, is_up): (Way, Way, IsUp) = if is_copies {
             let near = Arc::new(RedisCopies::new(target(), Sharding::ONE));
             let far = Arc::new(RedisCopies::new(target(), Sharding::ONE));
             (near.clone(), far.clone(), Box::new(move || near.is_up() && far.is_up()))

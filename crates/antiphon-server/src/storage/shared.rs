@@ -96,12 +96,13 @@ impl Opening<'_> {
         self.roles.contains(&role)
     }
 
-    /// Whether this process reads the log by itself, rather than by way of its owner.
-    fn reads_log(&self) -> bool {
+    /// Where this process reads what it does not own.
+    fn reads(&self) -> Reads {
         match self.topology {
-            Topology::Grpc => false,
-            Topology::KafkaRelay => self.has(Role::Relay),
-            _ => true,
+            Topology::Kafka | Topology::Hybrid => Reads::Copy,
+            Topology::KafkaRelay if self.has(Role::Relay) => Reads::Copy,
+            Topology::KafkaRelay | Topology::Grpc => Reads::Owner,
+            Topology::RedisStreams | Topology::Embedded | Topology::Direct => Reads::Local,
         }
     }
 
@@ -117,7 +118,7 @@ impl Opening<'_> {
             leases: self.leases.clone(),
             sharding: self.settings.sharding()?,
             takeover: Duration::from_secs(section.takeover_seconds),
-            reads: if self.reads_log() { Reads::Local } else { Reads::Owner },
+            reads: self.reads(),
             durable: self.topology != Topology::Grpc,
             viewers: viewers.clone(),
         })
