@@ -262,7 +262,8 @@ impl Cluster {
 
     /// What owns shards here, if anything may.
     fn ownership(&self) -> Option<OwnershipParts> {
-        let (fenced, balances) = self.fenced.get().filter(|_| has_role(&self.process.borrow().roles, ownership::ROLE))?;
+        let (fenced, balances) =
+            self.fenced.get().filter(|_| has_role(&self.process.borrow().roles, ownership::ROLE))?;
         Some(OwnershipParts {
             process: self.owners.process.clone(),
             leases: self.leases.clone(),

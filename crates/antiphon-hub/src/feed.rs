@@ -115,8 +115,7 @@ impl Feed {
     /// Joins the live clients if the subscription has everything that they have; says that it caught up.
     pub(crate) fn join(&self, subscription: &Arc<Subscription>, cursor: Position) -> bool {
         let mut state = self.state.lock();
-        let has_all =
-            |claimed: Position| cursor.incarnation == claimed.incarnation && cursor.number >= claimed.number;
+        let has_all = |claimed: Position| cursor.incarnation == claimed.incarnation && cursor.number >= claimed.number;
         if !state.claimed.is_some_and(has_all) {
             return false;
         }

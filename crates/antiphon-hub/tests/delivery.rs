@@ -3,8 +3,8 @@
 
 use antiphon_core::limits::{CATCH_UP_BYTES, OUTBOX_BYTES};
 use antiphon_core::{
-    Backbone, ChannelName, Code, Delivery, Event, EventKind, Log, NamespaceSettings, Position, Receiver, Record, Retention,
-    RoomEvent, ViewerCount,
+    Backbone, ChannelName, Code, Delivery, Event, EventKind, Log, NamespaceSettings, Position, Receiver, Record,
+    Retention, RoomEvent, ViewerCount,
 };
 use antiphon_hub::{CloseReason, Connection, Hub, Offer, Outlet, Start, SubscribeRequest};
 use antiphon_store::{MemoryLog, NamespaceTable};

@@ -262,12 +262,29 @@ async fn the_master_is_found_by_its_sentinels() {
     assert!(!log.is_durable("jobs"), "a failover may lose what was acknowledged");
 }
 
+const ROOMS: usize = 200;
+const APPENDS: usize = 75;
+
+/// Appends fifty times a second: where each event is, when it was said and how long it took.
+async fn speak(log: Arc<RedisLog>, channel: ChannelName, after: Duration) -> Vec<(Position, Instant, Duration)> {
+    // Models do not speak in step.
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + after, Duration::from_millis(20));
+    let mut said = Vec::new();
+    for _ in 0..APPENDS {
+        ticks.tick().await;
+        let json = Bytes::from(format!("{{\"type\":\"ar-stream-chunk\",\"text\":\"{}\"}}", "x".repeat(200)));
+        let event = Event { kind: EventKind::Chunk, json, event_id: None, provider_at: None };
+        let began = Instant::now();
+        let position = log.append(&channel, vec![event]).await.unwrap()[0];
+        said.push((position, began, began.elapsed()));
+    }
+    said
+}
+
 /// Two hundred rooms with fifty appends a second each; another process follows them all.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_many_rooms_cost() {
     let Some(url) = servers::redis() else { return };
-    const ROOMS: usize = 200;
-    const APPENDS: usize = 75;
     let prefix = fresh_prefix();
     let (owner, other) = (open(&url, &prefix, 8).await, open(&url, &prefix, 8).await);
     for shard in 0..8 {
@@ -295,23 +312,9 @@ async fn what_many_rooms_cost() {
     }
     let before = server_seconds(&mut connection).await;
     let append = |room: usize| {
-        let (log, channel) = (owner.clone(), ChannelName::new("ar-room", &format!("room-{room}")).unwrap());
+        let channel = ChannelName::new("ar-room", &format!("room-{room}")).unwrap();
         follower.follow(&channel);
-        tokio::spawn(async move {
-            // Models do not speak in step.
-            let first = tokio::time::Instant::now() + Duration::from_millis(20).mul_f64(room as f64 / ROOMS as f64);
-            let mut ticks = tokio::time::interval_at(first, Duration::from_millis(20));
-            let mut sent = Vec::new();
-            for _ in 0..APPENDS {
-                ticks.tick().await;
-                let json = Bytes::from(format!("{{\"type\":\"ar-stream-chunk\",\"text\":\"{}\"}}", "x".repeat(200)));
-                let event = Event { kind: EventKind::Chunk, json, event_id: None, provider_at: None };
-                let began = Instant::now();
-                let position = log.append(&channel, vec![event]).await.unwrap()[0];
-                sent.push((position, began, began.elapsed()));
-            }
-            sent
-        })
+        tokio::spawn(speak(owner.clone(), channel, Duration::from_millis(20).mul_f64(room as f64 / ROOMS as f64)))
     };
     let rooms: Vec<_> = (0..ROOMS).map(append).collect();
     let mut sent = Vec::new();

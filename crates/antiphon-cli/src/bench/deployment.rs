@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Signs the users of a measurement; the processes listen on loopback and go with it.
 const SECRET: &str = "a-secret-for-measurements-only-0123456789";
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(15);
+/// How long a PostgreSQL may take to let a database be made.
+const DATABASE: Duration = Duration::from_secs(30);
 
 /// A process of a deployment.
 pub(super) struct Process {
@@ -52,7 +54,7 @@ impl Deployment {
         if let Some(engine) =
             engines.iter().find(|engine| engine.kind == Kind::Postgres).filter(|_| !topology.is_whole())
         {
-            records = Some(make_database(&engine.address, &name)?);
+            records = Some(make_database(&engine.address, &name).await?);
         }
         let text = configuration(topology, engines, provider, &name, records.as_deref());
         std::fs::write(&config, text).map_err(cannot)?;
@@ -139,15 +141,23 @@ fn text(value: &Value, field: &str) -> Result<String, Failure> {
 }
 
 /// Makes a database beside the one of the URL, and gives its URL.
-fn make_database(url: &str, name: &str) -> Result<String, Failure> {
-    let mut command = Command::new("createdb");
-    command.arg("--maintenance-db").arg(url).arg(name);
-    let output = command.output().map_err(|error| {
-        Failure::new(format!("createdb cannot be run: {error}")).fix("install PostgreSQL's client programs")
-    })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(Failure::new(format!("no database can be made: {}", said.trim())));
+async fn make_database(url: &str, name: &str) -> Result<String, Failure> {
+    let began = Instant::now();
+    loop {
+        let mut command = Command::new("createdb");
+        command.arg("--maintenance-db").arg(url).arg(name);
+        let output = command.output().map_err(|error| {
+            Failure::new(format!("createdb cannot be run: {error}")).fix("install PostgreSQL's client programs")
+        })?;
+        if output.status.success() {
+            break;
+        }
+        // One that was killed reads its log first.
+        if began.elapsed() > DATABASE {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(Failure::new(format!("no database can be made: {}", said.trim())));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let mut url = url::Url::parse(url).map_err(|error| Failure::new(format!("--postgres: {error}")))?;
     url.set_path(name);

@@ -1,7 +1,6 @@
 //! The topologies that several processes share: an engine for the log, and the cluster that says who writes it.
 
-use super::hybrid::Hybrid;
-use super::{Storage, kafka, namespaces, open_records, redis};
+use super::{Storage, hybrid, kafka, namespaces, open_records, redis};
 use crate::config::{Role, Settings, Topology};
 use crate::serve::ServeError;
 use antiphon_cluster::{Answer, Cluster, ClusterOptions, Engine, Reads};
@@ -182,9 +181,8 @@ impl Opening<'_> {
     async fn hybrid(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
         let copies = RedisCopies::new(redis::target(self.settings)?, self.settings.sharding()?);
         let states = StreamStates::new(redis::target(self.settings)?);
-        let owned = cluster.owned();
-        let backbone = Hybrid::new(copies, owned.clone());
-        let delivering = backbone.on_commit();
+        let (owned, backbone) = (cluster.owned(), Arc::new(copies));
+        let delivering = hybrid::on_commit(backbone.clone(), owned.clone());
         let on_commit: OnCommit = Arc::new(move |records| {
             delivering(records);
             note_states(&states, &owned, records);
