@@ -3,6 +3,7 @@
 use crate::config::{Engine, Flags, Settings};
 use crate::storage::{kafka_target, redis_target};
 use antiphon_cli::{EngineFinding, EngineReport};
+use antiphon_kafka::FindingKind;
 use futures::future::BoxFuture;
 use std::path::PathBuf;
 
@@ -33,8 +34,12 @@ pub fn engines(config: PathBuf) -> BoxFuture<'static, Result<Vec<EngineReport>, 
 
 fn kafka(findings: Vec<antiphon_kafka::Finding>) -> EngineReport {
     // Each sentence ends in what to do.
-    let finding =
-        |found: antiphon_kafka::Finding| EngineFinding { is_bad: found.is_fatal, what: found.sentence, advice: None };
+    let finding = |found: antiphon_kafka::Finding| EngineFinding {
+        // A topic that is missing is made at the first start.
+        is_bad: found.is_fatal && found.kind != FindingKind::TopicMissing,
+        what: found.sentence,
+        advice: None,
+    };
     EngineReport { name: "kafka", server: None, findings: findings.into_iter().map(finding).collect() }
 }
 
