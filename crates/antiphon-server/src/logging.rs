@@ -133,7 +133,8 @@ mod tests {
     fn a_reader_that_does_not_drain_holds_nothing_up() {
         let (go, stalled) = sync_channel(0);
         let mut lines = LogLines::to(Stalled(stalled)).unwrap();
-        for _ in 0..LOG_LINES + 1_000 {
+        // What the thread has taken, what waits, and more.
+        for _ in 0..2 * LOG_LINES + 1_000 {
             lines.write_all(b"line\n").unwrap();
         }
         assert!(lines.dropped.load(Ordering::Relaxed) >= 900);
