@@ -135,7 +135,7 @@ impl Copier {
     fn go_on(&mut self, shard: Shard, ledger: Ledger) -> Result<(), ReadFault> {
         self.give_up(shard);
         self.reader.add(shard, ledger.next)?;
-        self.progress.insert(shard, Progress { ledger: Some(ledger), is_verified: true });
+        self.progress.insert(shard, Progress { ledger: Some(ledger), is_verified: true, strange: None });
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! One shard's partition in this process: how far its copy is, who writes it, and how records become changes of the copy.
 
 use crate::commit::Command;
-use crate::encoding::{Before, Body, Place, decode};
+use crate::encoding::{Before, Body, Header, Place, decode};
 use crate::reader::Fetched;
 use crate::verdict::{Ledger, Verdict, fingerprint};
 use antiphon_core::{LogError, Record, Shard};
@@ -39,6 +39,9 @@ pub struct Progress {
     pub ledger: Option<Ledger>,
     /// False until the last record that the copy has was found in the topic again.
     pub is_verified: bool,
+    /// The offset of a record of another log, for which the copy was built anew. Not done twice for one record: it may be
+    /// a stray one.
+    pub strange: Option<u64>,
 }
 
 /// What readers of the copy may know of it without waiting.
@@ -96,7 +99,7 @@ impl Partition {
         let known = ledger.map_or(0, |ledger| ledger.incarnation).max(incarnation_floor);
         Self {
             shard,
-            progress: tokio::sync::Mutex::new(Progress { ledger, is_verified: false }),
+            progress: tokio::sync::Mutex::new(Progress { ledger, is_verified: false, strange: None }),
             role: Mutex::new(role),
             turn: tokio::sync::Mutex::default(),
             applied: watch::Sender::default(),
@@ -142,15 +145,19 @@ impl Progress {
             if fetched.offset > judged.ledger.next || !self.is_verified {
                 return Err(Setback::Gap);
             }
-            judged.take(fetched)?;
+            let decoded = decode(fetched.payload.clone()).ok();
+            let is_strange = decoded.as_ref().is_some_and(|(header, _)| judged.ledger.is_strange(header));
+            if is_strange && self.strange.replace(fetched.offset) != Some(fetched.offset) {
+                return Err(Setback::Stale);
+            }
+            judged.take(fetched, decoded)?;
         }
         Ok(judged)
     }
 }
 
 impl Judged {
-    fn take(&mut self, fetched: &Fetched) -> Result<(), Setback> {
-        let decoded = decode(fetched.payload.clone()).ok();
+    fn take(&mut self, fetched: &Fetched, decoded: Option<(Header, Body)>) -> Result<(), Setback> {
         let header = decoded.as_ref().map(|(header, _)| header);
         match (self.ledger.judge(header, fingerprint(&fetched.payload)), decoded) {
             (Verdict::Anchored(ledger), _) => Err(Setback::Anchored(ledger)),

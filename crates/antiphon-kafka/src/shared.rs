@@ -99,7 +99,7 @@ impl Shared {
             );
         }
         self.copy.discard(partition.shard).await?;
-        *progress = Progress { ledger: Some(ledger), is_verified: true };
+        (progress.ledger, progress.is_verified) = (Some(ledger), true);
         if ledger.incarnation > 0 {
             self.copy.apply(partition.shard, ledger.incarnation, Vec::new(), ledger.to_bytes()).await?;
         }

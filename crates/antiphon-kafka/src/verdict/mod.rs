@@ -137,6 +137,16 @@ impl Ledger {
         })
     }
 
+    /// True of a record at `self.next` that its writer, who had read the partition, took for one of another log: the
+    /// topic was made anew, and reading happened to go on at an offset that it has as well. A begin record shows nothing,
+    /// as it only proposes an incarnation; nor does a record of an earlier log, whose writer has not noticed yet.
+    pub fn is_strange(&self, header: &Header) -> bool {
+        let is_in_force = (header.epoch, header.owner) == (self.epoch, self.owner);
+        let adopts = is_in_force && self.sequence == 0 && !self.is_certain;
+        let differs = header.incarnation > self.incarnation || is_in_force && header.incarnation != self.incarnation;
+        self.incarnation > 0 && header.kind != Kind::Begin && differs && !adopts
+    }
+
     /// Where a record of the epoch in force stands, if it was seen lately.
     pub fn offset_of(&self, sequence: u64) -> Option<u64> {
         let is_recent = sequence <= self.sequence && self.sequence - sequence < RECENT as u64;

@@ -29,6 +29,24 @@ fn a_record_that_never_arrived_voids_what_its_owner_wrote_after_it() {
 }
 
 #[test]
+fn a_record_of_a_later_log_shows_that_the_topic_was_made_anew() {
+    let mut ledger = Ledger::at_start(0);
+    assert!(!ledger.is_strange(&group(1, 1)), "nothing is known yet");
+    verdicts(&mut ledger, &[begin(1), group(1, 1)]);
+    let of = |incarnation: u32, header: Header| Header { incarnation, ..header };
+    assert!(!ledger.is_strange(&group(1, 2)));
+    assert!(!ledger.is_strange(&of(8, begin(2))), "it only proposes");
+    assert!(!ledger.is_strange(&of(6, group(9, 4))), "of an earlier log");
+    assert!(ledger.is_strange(&of(8, group(2, 1))));
+    // The new log's begin record stood where reading went on.
+    verdicts(&mut ledger, &[of(8, begin(2))]);
+    assert!(ledger.is_strange(&of(8, group(2, 1))));
+    let mut uncertain = Ledger::at_start(5);
+    verdicts(&mut uncertain, &[of(8, begin(2))]);
+    assert!(!uncertain.is_strange(&group(2, 1)), "the begin record was merely believed");
+}
+
+#[test]
 fn the_newest_records_of_an_epoch_are_found_by_sequence() {
     let mut ledger = Ledger::at_start(0);
     verdicts(&mut ledger, &[begin(1), group(1, 1), begin(1), group(1, 2)]);
