@@ -4,7 +4,7 @@ use crate::Answer;
 use crate::message::{proto, to_refusal, unreadable};
 use crate::owners::{Call, Outcome, Owners, Unanswered};
 use antiphon_core::limits::PEER_ANSWER_TIMEOUT;
-use antiphon_core::{ChannelName, Code, Elsewhere, Refusal};
+use antiphon_core::{AnswerError, ChannelName, Code, Elsewhere, Refusal};
 use bytes::Bytes;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -41,9 +41,11 @@ impl Elsewhere for Ask {
             here: &|| {
                 let question = question.clone();
                 Box::pin(async move {
-                    match self.answer.get() {
-                        Some(answer) => Outcome::Done(answer(question).await),
-                        None => Outcome::NotOwner,
+                    let Some(answer) = self.answer.get() else { return Outcome::NotOwner };
+                    match answer(question).await {
+                        Ok(answer) => Outcome::Done(Ok(answer)),
+                        Err(AnswerError::Refused(refusal)) => Outcome::Done(Err(refusal)),
+                        Err(AnswerError::NotOwner) => Outcome::NotOwner,
                     }
                 })
             },

@@ -17,7 +17,7 @@ use crate::watching::{self, Watching};
 use antiphon_core::limits::{
     PEER_CONNECTION_WINDOW, PEER_KEEPALIVE, PEER_MESSAGE_BYTES, PEER_STREAM_WINDOW, PEER_STREAMS,
 };
-use antiphon_core::{Elsewhere, Fenced, Log, OnLost, OwnedShards, Refusal, Sharding, ViewerCount};
+use antiphon_core::{AnswerError, Elsewhere, Fenced, Log, OnLost, OwnedShards, Sharding, ViewerCount};
 use antiphon_sql::{Leases, ProcessRow, RecordsError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -33,8 +33,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 
-/// Answers what the rooms of another process ask of this one's.
-pub type Answer = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes, Refusal>> + Send + Sync>;
+/// Answers what the rooms of another process ask of this one's. Where it turns out that this process does not own what is
+/// asked about, and nothing was done, the question goes to whoever does.
+pub type Answer = Arc<dyn Fn(Bytes) -> BoxFuture<'static, Result<Bytes, AnswerError>> + Send + Sync>;
 
 /// How long connections may take to end once the process stops.
 const CLOSING: Duration = Duration::from_secs(1);
@@ -270,6 +271,7 @@ impl Cluster {
             fenced: fenced.clone(),
             owned: self.owners.owned.clone(),
             routes: self.owners.routes.clone(),
+            peers: self.owners.peers.clone(),
             losses: self.losses.clone(),
             timing: self.timing,
             balances: *balances,
@@ -285,6 +287,7 @@ impl Cluster {
             has_copy: self.reads != Reads::Owner,
             followers: self.backbone.followers.clone(),
             watching: self.watching.clone(),
+            losses: self.losses.clone(),
             stopped: self.stopped.clone(),
         };
         let service = PeerServer::new(service)

@@ -26,6 +26,10 @@ pub(crate) enum Failure {
     Refused(String),
 }
 
+/// What hyper says where a connection closed before the call that waited for it was sent. The called process says no such
+/// thing: what it says has no source here.
+const NEVER_BEGUN: &str = "operation was canceled";
+
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         let reason = format!("{:?}: {}", status.code(), status.message());
@@ -37,6 +41,7 @@ impl From<Status> for Failure {
             source = error.source();
         }
         match status.code() {
+            Code::Cancelled if status.source().is_some() && status.message() == NEVER_BEGUN => Self::NotSent(reason),
             Code::Unauthenticated
             | Code::InvalidArgument
             | Code::OutOfRange

@@ -7,11 +7,12 @@ use crate::message::{
     channel, from_bounds, from_error, from_position, from_record, from_refusal, proto, to_event, to_position, to_read,
     unreadable,
 };
+use crate::ownership::Losses;
 use crate::watching::Watching;
 use antiphon_core::limits::{
     FOLLOW_LOOKUPS, FOLLOW_MESSAGE_CHANNELS, FOLLOW_TAIL_INTERVAL, MAX_APPEND_EVENTS, PEER_READ_BYTES, PEER_READ_EVENTS,
 };
-use antiphon_core::{ChannelName, Log, LogError, OwnedShards, Position, ReadLimit, Shard};
+use antiphon_core::{AnswerError, ChannelName, Log, LogError, OwnedShards, Position, ReadLimit, Shard};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt};
 use std::sync::{Arc, OnceLock};
@@ -29,6 +30,7 @@ pub(crate) struct Service {
     pub(crate) has_copy: bool,
     pub(crate) followers: Arc<Followers>,
     pub(crate) watching: Arc<Watching>,
+    pub(crate) losses: Arc<Losses>,
     pub(crate) stopped: CancellationToken,
 }
 
@@ -136,7 +138,8 @@ impl Peer for Service {
             None => Outcome::NotOwner(proto::Nothing {}),
             Some(answer) => match answer(question).await {
                 Ok(answer) => Outcome::Answer(answer),
-                Err(refusal) => Outcome::Refusal(from_refusal(refusal)),
+                Err(AnswerError::Refused(refusal)) => Outcome::Refusal(from_refusal(refusal)),
+                Err(AnswerError::NotOwner) => Outcome::NotOwner(proto::Nothing {}),
             },
         };
         Ok(Response::new(proto::AskReply { outcome: Some(outcome) }))
@@ -162,6 +165,13 @@ impl Peer for Service {
         let reader = AbortOnDropHandle::new(tokio::spawn(cancelled_after(taking, ended.clone())));
         let replies = replies(following, self.owned.clone(), shard, ended, reader);
         Ok(Response::new(replies.boxed()))
+    }
+
+    async fn supersede(&self, request: Request<proto::SupersedeRequest>) -> Result<Response<proto::Nothing>, Status> {
+        let proto::SupersedeRequest { shard, epoch } = request.into_inner();
+        let shard = u16::try_from(shard).ok().map(Shard).filter(|shard| shard.0 < self.owned.sharding().count());
+        self.losses.supersede(shard.ok_or_else(|| unreadable("a shard"))?, epoch);
+        Ok(Response::new(proto::Nothing {}))
     }
 
     async fn watching(

@@ -1,5 +1,6 @@
 //! What follows from the takeover time.
 
+use crate::presence::TELLING;
 use std::time::Duration;
 
 /// When what is due.
@@ -13,11 +14,24 @@ pub(crate) struct Timing {
     pub(crate) look: Duration,
     /// How long an ownership may fail to begin before somebody else is given a try.
     pub(crate) patience: Duration,
+    /// Leases that were not looked at for longer may have run out though their owners are well: nobody could renew them.
+    pub(crate) gap: Duration,
+    /// How long owners are then given to renew them, before those that ran out are taken.
+    pub(crate) grace: Duration,
 }
 
 impl Timing {
     /// A lease that ran out, a look at it, and what is left for reading the log's tail make up the takeover time.
     pub(crate) fn of(takeover: Duration) -> Self {
-        Self { ttl: takeover.mul_f64(0.6), renew: takeover / 10, look: takeover / 20, patience: takeover }
+        let (ttl, renew) = (takeover.mul_f64(0.6), takeover / 10);
+        Self {
+            ttl,
+            renew,
+            look: takeover / 20,
+            patience: takeover,
+            gap: ttl - renew * 2,
+            // A renewal that was asked for too early fails by its time-out.
+            grace: ttl.max(TELLING) + renew,
+        }
     }
 }

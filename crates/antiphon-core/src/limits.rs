@@ -241,6 +241,8 @@ pub const MEMTABLE_BYTES: u64 = 8 << 20;
 pub const BLOCK_CACHE_BYTES: u64 = 16 << 20;
 /// Free disk space below which appends are refused: room for the three lots of [`MEMTABLE_BYTES`] and a journal's tail.
 pub const DISK_RESERVE_BYTES: u64 = 32 << 20;
+/// Between two looks at the free space: a fast disk takes less than a third of the reserve in that time.
+pub const DISK_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// Events that the memory engine keeps over all its channels, in bytes; the oldest go first.
 pub const MEMORY_LOG_BYTES: usize = 256 << 20;
 /// Channels that the memory engine knows; ones without kept events are forgotten first.
@@ -349,7 +351,7 @@ pub const OWNERSHIP_END_TIMEOUT: Duration = Duration::from_secs(5);
 pub const MAX_PEER_SECRET_BYTES: usize = 1_024;
 
 /// Records of one shard that an owner has on their way to Kafka at once; what comes meanwhile goes with the next.
-pub const KAFKA_IN_FLIGHT: usize = 4;
+pub const KAFKA_IN_FLIGHT: usize = 2;
 /// Between two records of one shard while one is under way: as much is gathered as a broker answers in about that time.
 pub const KAFKA_GATHER: Duration = Duration::from_millis(5);
 /// Bytes that are not gathered any longer, though a record is under way.
@@ -409,6 +411,10 @@ pub const REDIS_FIRST_PAGE: usize = 32;
 pub const REDIS_PAGE: usize = 1_024;
 /// Bytes of a further page of a read, by the sizes of the page before.
 pub const REDIS_PAGE_BYTES: usize = 1 << 20;
+/// Between two scripts of one writer while appends keep coming: a script has its price, whatever it brings.
+pub const REDIS_GATHER: Duration = Duration::from_millis(3);
+/// Bytes that are not gathered any longer.
+pub const REDIS_GATHER_BYTES: usize = 64 * 1024;
 /// Copies of a channel's events that Redis keeps where it is not the log: a follower's short absence.
 pub const REDIS_COPIES: usize = 1_000;
 /// How long they stand there after the last one: rooms come and go.

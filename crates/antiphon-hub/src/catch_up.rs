@@ -9,8 +9,9 @@ use antiphon_wire::encode;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Runs until the subscription is live, over, or its client gone.
-pub(crate) async fn run(hub: Arc<Hub>, subscription: Arc<Subscription>, mut cursor: Position) {
+/// Runs until the subscription is live, over, or its client gone. Where it is not known that the log still has the cursor's
+/// place, it `may_join` only once the log has said so.
+pub(crate) async fn run(hub: Arc<Hub>, subscription: Arc<Subscription>, mut cursor: Position, mut may_join: bool) {
     let outlet = subscription.outlet.clone();
     while !subscription.is_over() && outlet.ready().await {
         match subscription.until {
@@ -19,7 +20,7 @@ pub(crate) async fn run(hub: Arc<Hub>, subscription: Arc<Subscription>, mut curs
                 outlet.close(CloseReason::Done);
                 return;
             }
-            None if subscription.feed.join(&subscription, cursor) => return,
+            None if may_join && subscription.feed.join(&subscription, cursor) => return,
             _ => {}
         }
         let records = match next(&hub, &subscription, cursor).await {
@@ -30,6 +31,7 @@ pub(crate) async fn run(hub: Arc<Hub>, subscription: Arc<Subscription>, mut curs
             }
             Err(error) => return subscription.fail(error.into()),
         };
+        may_join = true;
         let Some(last) = records.last().map(|record| record.position) else {
             // The log is behind what the backbone delivered; it will have it in a moment.
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -95,7 +95,7 @@ impl Connection {
         let channel = ChannelReference::from(&channel);
         subscription.notify(&ServerMessage::Subscribed { channel, position: cursor, request_id });
         if until.is_some() || !subscription.feed.join(&subscription, cursor) {
-            tokio::spawn(catch_up::run(self.hub.clone(), subscription, cursor));
+            tokio::spawn(catch_up::run(self.hub.clone(), subscription, cursor, true));
         }
         Ok(())
     }

@@ -38,10 +38,10 @@ struct State {
     is_stopped: bool,
 }
 
-/// A live subscription and the number of the last event that it has.
+/// A live subscription and the last event that it had when it joined.
 pub(crate) struct Joined {
     pub(crate) subscription: Arc<Subscription>,
-    pub(crate) has: u64,
+    pub(crate) has: Position,
 }
 
 /// What the writer is to do next.
@@ -67,12 +67,16 @@ impl Feed {
 
     /// Sets where live begins; the records before it are dropped as known.
     pub(crate) fn open(&self, end: Position) {
+        self.state.lock().open(end);
+        self.wake.notify_one();
+    }
+
+    /// Sets where live begins in a log that no longer knows where it was. All who were live are in `live` afterwards, and
+    /// nobody joins any more who knows only the old place.
+    pub(crate) fn reopen(&self, end: Position, live: &mut Vec<Joined>) {
         let mut state = self.state.lock();
-        if state.claimed.is_none_or(|claimed| claimed.incarnation != end.incarnation) {
-            state.window.clear();
-            state.window_bytes = 0;
-        }
-        state.claimed = Some(end);
+        live.append(&mut state.joining);
+        state.open(end);
         drop(state);
         self.wake.notify_one();
     }
@@ -121,7 +125,7 @@ impl Feed {
         }
         // Under the lock, so that no live event can come before it.
         subscription.announce_caught_up(cursor);
-        state.joining.push(Joined { subscription: subscription.clone(), has: cursor.number });
+        state.joining.push(Joined { subscription: subscription.clone(), has: cursor });
         if self.channel.is_room() {
             subscription.notify(&state.presence(self.channel.id()));
         }
@@ -197,8 +201,7 @@ impl Feed {
         Turn::Rest
     }
 
-    /// Gives the writer what it read from the log to close a gap. `end` is where the log's kept part begins anew, when the
-    /// missing events are gone.
+    /// Gives the writer what it read from the log to close a gap.
     pub(crate) fn repair(&self, mut records: Vec<Record>) {
         let mut state = self.state.lock();
         records.append(&mut state.pending);
@@ -208,6 +211,14 @@ impl Feed {
 }
 
 impl State {
+    fn open(&mut self, end: Position) {
+        if self.claimed != Some(end) {
+            self.window.clear();
+            self.window_bytes = 0;
+        }
+        self.claimed = Some(end);
+    }
+
     fn claim_records(&mut self, after: Position) -> Option<Turn> {
         if self.pending.is_empty() {
             return None;

@@ -67,7 +67,7 @@ async fn deliver(hub: &Arc<Hub>, live: &mut Vec<Joined>, after: Position, record
             Next::Gone => drop(live.swap_remove(at)),
             Next::Behind(cursor) => {
                 let joined = live.swap_remove(at);
-                tokio::spawn(catch_up::run(hub.clone(), joined.subscription, cursor));
+                tokio::spawn(catch_up::run(hub.clone(), joined.subscription, cursor, true));
             }
         }
         visited += 1;
@@ -86,11 +86,11 @@ enum Next {
 
 fn offer(joined: &Joined, encoded: &mut Encoded<'_>, after: Position, last: Position) -> Next {
     let outlet = joined.subscription.outlet.as_ref();
-    if joined.has >= last.number {
+    if joined.has.number >= last.number {
         return Next::Live;
     }
     // A client that read ahead in the log gets only what it does not have yet.
-    let ahead = usize::try_from(joined.has.saturating_sub(after.number)).unwrap_or(usize::MAX);
+    let ahead = usize::try_from(joined.has.number.saturating_sub(after.number)).unwrap_or(usize::MAX);
     let (frames, before) = match encoded.records.get(..ahead) {
         Some([.., newest]) => {
             (encode::records(&encoded.records[ahead..], outlet.format(), outlet.audience()), newest.position)
@@ -125,18 +125,19 @@ async fn repair(hub: &Arc<Hub>, feed: &Arc<Feed>, live: &mut Vec<Joined>, after:
             feed.look();
             tokio::time::sleep(REPAIR_AGAIN).await;
         }
-        Err(_) => {
-            for joined in live.drain(..) {
-                tokio::spawn(catch_up::run(hub.clone(), joined.subscription, after));
-            }
-            match hub.log().bounds(&feed.channel).await {
-                Ok(bounds) => feed.open(bounds.end),
-                Err(_) => {
-                    feed.look();
-                    tokio::time::sleep(REPAIR_AGAIN).await;
+        Err(_) => match hub.log().bounds(&feed.channel).await {
+            Ok(bounds) => {
+                feed.reopen(bounds.end, live);
+                for Joined { subscription, has } in live.drain(..) {
+                    let cursor = if has.number > after.number { has } else { after };
+                    tokio::spawn(catch_up::run(hub.clone(), subscription, cursor, false));
                 }
             }
-        }
+            Err(_) => {
+                feed.look();
+                tokio::time::sleep(REPAIR_AGAIN).await;
+            }
+        },
     }
 }
 

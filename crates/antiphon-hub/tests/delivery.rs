@@ -3,8 +3,8 @@
 
 use antiphon_core::limits::{CATCH_UP_BYTES, OUTBOX_BYTES};
 use antiphon_core::{
-    Backbone, ChannelName, Code, Delivery, Event, EventKind, Log, NamespaceSettings, Position, Receiver, Record,
-    Retention, RoomEvent, ViewerCount,
+    Backbone, Bounds, ChannelName, Code, Delivery, Event, EventKind, Log, LogError, NamespaceSettings, Position,
+    ReadFrom, ReadLimit, Receiver, Record, Retention, RoomEvent, ViewerCount,
 };
 use antiphon_hub::{CloseReason, Connection, Hub, Offer, Outlet, Start, SubscribeRequest};
 use antiphon_store::{MemoryLog, NamespaceTable};
@@ -322,6 +322,85 @@ async fn a_reader_that_retention_overtakes_is_told() {
     };
     assert_eq!(connection.subscribe(request).await.unwrap_err().code, Code::PositionExpired);
     assert_eq!(world.hub.counts().channels.len(), 0, "a refused subscription leaves nothing behind");
+}
+
+/// A log elsewhere, whose answers take their time, and which may no longer know any place that it knew.
+struct RemoteLog {
+    log: Arc<dyn Log>,
+    forgot: Arc<Mutex<Option<LogError>>>,
+}
+
+#[async_trait::async_trait]
+impl Log for RemoteLog {
+    async fn append(&self, channel: &ChannelName, events: Vec<Event>) -> Result<Vec<Position>, LogError> {
+        self.log.append(channel, events).await
+    }
+    async fn read(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let forgot = self.forgot.lock().clone();
+        if let (ReadFrom::After(_), Some(error)) = (from, forgot) {
+            Err(error)
+        } else {
+            self.log.read(channel, from, limit).await
+        }
+    }
+    async fn bounds(&self, channel: &ChannelName) -> Result<Bounds, LogError> {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let bounds = self.log.bounds(channel).await?;
+        Ok(match *self.forgot.lock() {
+            Some(LogError::Foreign) => {
+                let end = Position::before_first(channel, bounds.end.incarnation + 1);
+                Bounds { start: end, end }
+            }
+            Some(LogError::Future) => Bounds { end: bounds.start, ..bounds },
+            _ => bounds,
+        })
+    }
+    async fn trim(&self, channel: &ChannelName, through: Position) -> Result<(), LogError> {
+        self.log.trim(channel, through).await
+    }
+    fn is_durable(&self, namespace: &str) -> bool {
+        self.log.is_durable(namespace)
+    }
+    fn health(&self) -> Result<(), LogError> {
+        self.log.health()
+    }
+}
+
+#[tokio::test]
+async fn live_clients_are_told_at_once_that_the_log_does_not_know_their_place_any_more() {
+    for (error, code) in [
+        (LogError::Foreign, Code::PositionForeign),
+        (LogError::Future, Code::PositionFuture),
+        (LogError::Expired, Code::PositionExpired),
+    ] {
+        let (World { log, channel, .. }, forgot) = (world(6, false, ALL), Arc::<Mutex<Option<LogError>>>::default());
+        let backbone = Arc::new(FaultyBackbone {
+            receiver: Mutex::default(),
+            random: Mutex::new(StdRng::seed_from_u64(6)),
+            held: Mutex::default(),
+            faults: false,
+        });
+        let remote = Arc::new(RemoteLog { log: log.clone(), forgot: forgot.clone() });
+        let hub = Hub::new(remote, backbone.clone(), ViewerCount::default());
+        let world = World { log, hub, channel };
+        for number in 0..10 {
+            world.publish(number).await;
+        }
+        let outlets = [TestOutlet::new(usize::MAX), TestOutlet::new(usize::MAX)];
+        let mut connections = Vec::new();
+        for outlet in &outlets {
+            connections.push(world.subscribe(outlet, Start::Kept).await);
+            outlet.until(|messages| messages.iter().any(|message| message["type"] == "caught-up")).await;
+        }
+        *forgot.lock() = Some(error);
+        let receiver = backbone.receiver.lock().clone().unwrap();
+        receiver(Delivery::Lost);
+        for outlet in &outlets {
+            let messages = outlet.until(|messages| messages.iter().any(|message| message["type"] == "error")).await;
+            assert_eq!(messages.last().unwrap()["code"], code.as_str());
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,12 +10,13 @@ use crate::notice::Notice;
 use crate::outbox::Outbox;
 use crate::script;
 use crate::target::RedisTarget;
-use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_COPIES, REDIS_COPIES_EXPIRY, REDIS_NOTICES};
+use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_COPIES, REDIS_COPIES_EXPIRY, REDIS_GATHER, REDIS_NOTICES};
 use antiphon_core::{Backbone, ChannelName, Receiver, Record, Shard, Sharding};
 use futures::future::join_all;
 use redis::RedisResult;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Copies of committed records in Redis Streams, followed by every process. While Redis is away nothing waits for it;
@@ -50,6 +51,11 @@ impl RedisCopies {
     /// Whether Redis takes copies now, and is followed where anybody is attached.
     pub fn is_up(&self) -> bool {
         self.link.up().is_ok() && (!self.live.is_attached() || self.following.is_up())
+    }
+
+    /// Channels that are followed now.
+    pub fn subscriptions(&self) -> usize {
+        if self.following.is_up() { self.live.count() } else { 0 }
     }
 
     /// Hands over, in this process alone, what came from the log itself; what is known already is left out.
@@ -123,6 +129,7 @@ impl Writer {
                 outbox.leave_out(records.len());
                 continue;
             };
+            let written_at = Instant::now();
             let left_out = outbox.left_out();
             let has_left_out = left_out > self.told;
             let mut shards: BTreeMap<Shard, Vec<&Record>> = BTreeMap::new();
@@ -139,6 +146,8 @@ impl Writer {
                 up.give_up();
                 outbox.leave_out(records.len());
             }
+            // What comes meanwhile goes together.
+            tokio::time::sleep_until((written_at + REDIS_GATHER).into()).await;
         }
     }
 

@@ -26,6 +26,16 @@ impl RedisFollower {
         Self { live, following }
     }
 
+    /// Whether other processes' commits are followed now, where anybody is attached.
+    pub fn is_up(&self) -> bool {
+        !self.live.is_attached() || self.following.is_up()
+    }
+
+    /// Channels that are followed now.
+    pub fn subscriptions(&self) -> usize {
+        if self.following.is_up() { self.live.count() } else { 0 }
+    }
+
     /// Waits until other processes' commits are followed; that begins once somebody is attached.
     pub async fn until_following(&self) {
         self.following.until_up().await;

@@ -66,6 +66,11 @@ impl Live {
         self.followed.read().contains(channel)
     }
 
+    /// How many channels are followed.
+    pub fn count(&self) -> usize {
+        self.followed.read().len()
+    }
+
     /// All followed channels.
     pub fn followed(&self) -> Vec<ChannelName> {
         self.followed.read().iter().cloned().collect()

@@ -5,7 +5,7 @@ pub mod group;
 use crate::connect::within;
 use crate::log::Shared;
 use crate::owned::Term;
-use antiphon_core::limits::{GROUP_COMMIT_APPENDS, GROUP_COMMIT_BYTES};
+use antiphon_core::limits::{GROUP_COMMIT_APPENDS, GROUP_COMMIT_BYTES, REDIS_GATHER, REDIS_GATHER_BYTES};
 use antiphon_core::{ChannelName, Event, LogError, Position};
 use group::{Answer, Known};
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
@@ -49,8 +49,9 @@ enum Outcome {
 
 /// Writes until the shard is given up or lost.
 pub async fn run(shared: Arc<Shared>, term: Arc<Term>, mut appends: mpsc::Receiver<Append>) {
-    let mut waiting = VecDeque::new();
-    while let Some(group) = next_group(&mut appends, &mut waiting).await {
+    let (mut waiting, mut gathered_until) = (VecDeque::new(), Instant::now());
+    while let Some(group) = next_group(&mut appends, &mut waiting, gathered_until).await {
+        gathered_until = Instant::now() + REDIS_GATHER;
         match write(&shared, &term, group).await {
             Ok(again) => again.into_iter().rev().for_each(|append| waiting.push_front(append)),
             Err(()) => break,
@@ -62,18 +63,32 @@ pub async fn run(shared: Arc<Shared>, term: Arc<Term>, mut appends: mpsc::Receiv
     }
 }
 
-/// Whatever waits, within the bounds of a group.
-async fn next_group(appends: &mut mpsc::Receiver<Append>, waiting: &mut VecDeque<Append>) -> Option<Vec<Append>> {
+/// What comes until then, at least one append, within the bounds of a group. After a pause nobody waits for others.
+async fn next_group(
+    appends: &mut mpsc::Receiver<Append>,
+    waiting: &mut VecDeque<Append>,
+    until: Instant,
+) -> Option<Vec<Append>> {
     let first = match waiting.pop_front() {
         Some(first) => first,
         None => appends.recv().await?,
     };
     let mut bytes = first.bytes();
     let mut group = vec![first];
-    while group.len() < GROUP_COMMIT_APPENDS
-        && bytes < GROUP_COMMIT_BYTES
-        && let Some(next) = waiting.pop_front().or_else(|| appends.try_recv().ok())
-    {
+    let gathers = tokio::time::sleep_until(until.into());
+    tokio::pin!(gathers);
+    while group.len() < GROUP_COMMIT_APPENDS && bytes < GROUP_COMMIT_BYTES {
+        let next = match waiting.pop_front().or_else(|| appends.try_recv().ok()) {
+            Some(next) => next,
+            None if bytes >= REDIS_GATHER_BYTES || gathers.is_elapsed() => break,
+            None => tokio::select! {
+                next = appends.recv() => match next {
+                    Some(next) => next,
+                    None => break,
+                },
+                () = &mut gathers => continue,
+            },
+        };
         bytes += next.bytes();
         group.push(next);
     }

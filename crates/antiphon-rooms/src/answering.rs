@@ -44,7 +44,7 @@ impl Registry {
             Refusal::new(Code::Internal, "the room could not be made")
         })?;
         let positions = self.log.append(&channel, vec![event]).await;
-        let positions = positions.map_err(|error| Unanswered::of_log(&channel, error))?;
+        let positions = positions.map_err(|error| Unanswered::of(&channel, error))?;
         let position = match positions.last() {
             Some(position) => *position,
             None => self.log.bounds(&channel).await.map_err(Refusal::from)?.end,
@@ -147,7 +147,7 @@ impl Registry {
         let (answer, answered) = oneshot::channel();
         let standing = self.hand_over(owner, command(answer)).await?;
         match answered.await {
-            Ok(answer) => Ok(answer?.into()),
+            Ok(answer) => answer.map(T::into).map_err(|error| Unanswered::of(&channel, error)),
             Err(_) if !standing.has_moved() => {
                 let message = "the room stopped while it did this: look whether it was done";
                 Err(Refusal::new(Code::Internal, message).into())

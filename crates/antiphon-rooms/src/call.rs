@@ -3,7 +3,7 @@
 
 use crate::access::Wish;
 use crate::view::{Accepted, MessagePage, Reply, RoomView, StreamView};
-use antiphon_core::{ChannelName, Code, Heard, Identity, LogError, Refusal, Room};
+use antiphon_core::{AnswerError, ChannelName, Code, Heard, Identity, Refusal, Room};
 use antiphon_sql::RecordsError;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -141,17 +141,6 @@ fn not_an_answer(answered: &Answered) -> Refusal {
     Refusal::new(Code::Internal, "the answer of the process that owns this room cannot be read")
 }
 
-/// Why another process's call was not answered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AnswerError {
-    /// This process does not own the channel's shard, and nothing was done: whoever does is to be asked.
-    #[error("this process does not own the channel's shard")]
-    NotOwner,
-    /// The caller's answer is this refusal.
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-}
-
 /// Why a call is not answered here.
 #[derive(Debug)]
 pub(crate) enum Unanswered {
@@ -161,11 +150,11 @@ pub(crate) enum Unanswered {
 }
 
 impl Unanswered {
-    /// What the log said of an append to the channel.
-    pub(crate) fn of_log(channel: &ChannelName, error: LogError) -> Self {
-        match error {
-            LogError::NotOwner => Self::Away(channel.clone()),
-            other => Self::Refused(other.into()),
+    /// What the log or the room's owner said of something in the channel.
+    pub(crate) fn of(channel: &ChannelName, error: impl Into<AnswerError>) -> Self {
+        match error.into() {
+            AnswerError::NotOwner => Self::Away(channel.clone()),
+            AnswerError::Refused(refusal) => Self::Refused(refusal),
         }
     }
 }
@@ -185,7 +174,7 @@ impl From<RecordsError> for Unanswered {
 impl From<Unanswered> for Refusal {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Away(_) => LogError::NotOwner.into(),
+            Unanswered::Away(_) => AnswerError::NotOwner.into(),
             Unanswered::Refused(refusal) => refusal,
         }
     }

@@ -1,12 +1,12 @@
 //! What callers ask of a room's owner. Whether they may was checked before; what the room's state says is checked here.
 
 use crate::view::{Accepted, MessagePage, Reply, StreamView};
-use antiphon_core::Refusal;
+use antiphon_core::AnswerError;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Where an answer goes.
-pub(crate) type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, AnswerError>>;
 
 /// What a person says.
 pub(crate) struct NewMessage {
@@ -70,15 +70,16 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Answers with a refusal.
-    pub(crate) fn refuse(self, refusal: Refusal) {
+    /// Answers that it is not done.
+    pub(crate) fn refuse(self, error: impl Into<AnswerError>) {
+        let error = error.into();
         // A caller that has gone away needs no answer.
         match self {
-            Self::Touch(answer) | Self::Delete { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Say(_, answer) | Self::Retry { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Messages { answer, .. } => drop(answer.send(Err(refusal))),
+            Self::Touch(answer) | Self::Delete { answer, .. } => drop(answer.send(Err(error))),
+            Self::Say(_, answer) | Self::Retry { answer, .. } => drop(answer.send(Err(error))),
+            Self::Messages { answer, .. } => drop(answer.send(Err(error))),
             Self::Stop { answer, .. } | Self::Hold { answer, .. } | Self::Stream { answer, .. } => {
-                drop(answer.send(Err(refusal)));
+                drop(answer.send(Err(error)));
             }
             Self::Wait { .. } => {}
         }

@@ -21,7 +21,6 @@ mod stop_latencies;
 mod timeline;
 mod view;
 
-pub use call::AnswerError;
 pub use rooms::{Rooms, RoomsOptions};
 pub use stop_latencies::StopSummary;
 pub use timeline::{MarkerTime, SpokenWord, Timeline};

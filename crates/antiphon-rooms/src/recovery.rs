@@ -101,7 +101,9 @@ async fn pass_over(registry: &Arc<Registry>, shard: Shard, pass: Pass) -> usize 
                 return 0;
             }
             match take_up(registry, shard, &stored, is_open).await {
-                Ok(()) | Err(Unanswered::Away(_)) => 0,
+                Ok(()) => 0,
+                // Where the log says so while the shard is still this process's, the room is to be taken up all the same.
+                Err(Unanswered::Away(_)) => usize::from(registry.owned.epoch(shard).is_some()),
                 Err(Unanswered::Refused(refusal)) => {
                     tracing::warn!(room_id = stored.room.id, %refusal, "the room cannot be taken up yet");
                     1

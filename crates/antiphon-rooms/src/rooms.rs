@@ -2,7 +2,7 @@
 //! process that does otherwise; the rest comes from the records and the log.
 
 use crate::access::{self, Wish, no_room, no_stream};
-use crate::call::{self, AnswerError, Answered, Call, Deed, Unanswered};
+use crate::call::{self, Answered, Call, Deed, Unanswered};
 use crate::recovery;
 use crate::registry::{Phase, Registry, Work, leaving};
 use crate::stop_latencies::StopSummary;
@@ -10,8 +10,8 @@ use crate::view::{Accepted, MessagePage, NewRoom, Reply, RoomView, StreamView};
 use antiphon_ai::agent::Agents;
 use antiphon_core::limits::{MAX_ROOM_LIST, MAX_ROOM_NAME_LENGTH, MAX_ROOM_TYPE_LENGTH, ROOM_LIST_ENDS};
 use antiphon_core::{
-    ChannelName, Code, CreatedBy, Elsewhere, Heard, Identity, Log, LogError, OwnedShards, Position, Refusal, Room,
-    RoomStatus, Timestamp, ViewerCount, Visibility, new_room_id, room_of_stream,
+    AnswerError, ChannelName, Code, CreatedBy, Elsewhere, Heard, Identity, Log, LogError, OwnedShards, Position,
+    Refusal, Room, RoomStatus, Timestamp, ViewerCount, Visibility, new_room_id, room_of_stream,
 };
 use antiphon_sql::{Records, RecordsError, StoredRoom};
 use bytes::Bytes;
@@ -277,6 +277,7 @@ impl Rooms {
             Err(unanswered) => Err(unanswered),
         };
         match touched {
+            Err(Unanswered::Away(_)) if self.owns(&stored.room)? => Err(AnswerError::NotOwner.into()),
             Ok(()) | Err(Unanswered::Away(_)) => Ok(Arc::new(stored.room)),
             Err(Unanswered::Refused(refusal)) => Err(refusal),
         }

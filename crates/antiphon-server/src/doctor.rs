@@ -3,6 +3,7 @@
 use crate::config::{Engine, Flags, Settings};
 use crate::storage::{kafka_target, redis_target};
 use antiphon_cli::{EngineFinding, EngineReport};
+use antiphon_core::Finding;
 use antiphon_kafka::FindingKind;
 use futures::future::BoxFuture;
 use std::path::PathBuf;
@@ -17,12 +18,13 @@ pub fn engines(config: PathBuf) -> BoxFuture<'static, Result<Vec<EngineReport>, 
         let mut reports = Vec::new();
         if settings.topology().uses_kafka() {
             let target = kafka_target(&settings).map_err(|error| error.to_string())?;
-            reports.push(kafka(antiphon_kafka::check(&target).await));
+            let findings = antiphon_kafka::check(&target).await;
+            reports.push(engine("kafka", findings, |kind| *kind == FindingKind::TopicMissing));
         }
         if settings.topology().uses_redis() {
             let target = redis_target(&settings).map_err(|error| error.to_string())?;
             let is_log = settings.topology().engine() == Engine::RedisStreams;
-            reports.push(redis(antiphon_redis::check(&target, is_log).await));
+            reports.push(engine("redis", antiphon_redis::check(&target, is_log).await, |_| false));
         }
         if let Some(url) = &settings.records.url {
             let url = url.reveal("records.url").map_err(|error| error.to_string())?;
@@ -32,21 +34,14 @@ pub fn engines(config: PathBuf) -> BoxFuture<'static, Result<Vec<EngineReport>, 
     })
 }
 
-fn kafka(findings: Vec<antiphon_kafka::Finding>) -> EngineReport {
-    // Each sentence ends in what to do.
-    let finding = |found: antiphon_kafka::Finding| EngineFinding {
-        // A topic that is missing is made at the first start.
-        is_bad: found.is_fatal && found.kind != FindingKind::TopicMissing,
+/// Each sentence ends in what to do. `is_expected` is of what the first start sees to.
+fn engine<Kind>(name: &'static str, findings: Vec<Finding<Kind>>, is_expected: impl Fn(&Kind) -> bool) -> EngineReport {
+    let finding = |found: Finding<Kind>| EngineFinding {
+        is_bad: found.is_fatal && !is_expected(&found.kind),
         what: found.sentence,
         advice: None,
     };
-    EngineReport { name: "kafka", server: None, findings: findings.into_iter().map(finding).collect() }
-}
-
-fn redis(findings: Vec<antiphon_redis::Finding>) -> EngineReport {
-    let finding =
-        |found: antiphon_redis::Finding| EngineFinding { is_bad: found.is_fatal, what: found.sentence, advice: None };
-    EngineReport { name: "redis", server: None, findings: findings.into_iter().map(finding).collect() }
+    EngineReport { name, server: None, findings: findings.into_iter().map(finding).collect() }
 }
 
 fn records(checked: antiphon_sql::Checked) -> EngineReport {

@@ -71,7 +71,13 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     let (api, live) = wire(Wiring {
         settings: &settings,
         is_demo,
-        sources: Sources { hub: hub.clone(), gauges: gauges.clone(), rooms: rooms.clone(), log: storage.log.clone() },
+        sources: Sources {
+            hub: hub.clone(),
+            gauges: gauges.clone(),
+            rooms: rooms.clone(),
+            log: storage.log.clone(),
+            live_path: storage.live_path.clone(),
+        },
         agents,
         authenticator,
         stopping: &stopping,
@@ -128,7 +134,7 @@ fn wire(wiring: Wiring<'_>) -> (ApiState, Live) {
     let limiter = Limiter::new(settings.limits.into());
     let declared = settings.channels.require_declared.then(|| Arc::new(settings.namespaces.keys().cloned().collect()));
     let origins = Arc::new(OriginPolicy { allowed: settings.server.cors_origins.clone(), allow_loopback: is_demo });
-    let (for_stats, for_metrics) = (sources.clone(), sources.clone());
+    let (for_stats, for_metrics, for_health) = (sources.clone(), sources.clone(), sources.clone());
     let api = ApiState {
         rooms: sources.rooms.clone(),
         hub: sources.hub.clone(),
@@ -141,6 +147,7 @@ fn wire(wiring: Wiring<'_>) -> (ApiState, Live) {
         draining: stopping.draining.clone(),
         metrics: Arc::new(move || for_metrics.prometheus(&metrics)),
         stats: Arc::new(move || for_stats.realtime()),
+        away: Arc::new(move || for_health.away()),
     };
     let live = Live {
         hub: sources.hub,

@@ -1,5 +1,6 @@
 //! The numbers of this process, for `GET /api/realtime/stats` and `/metrics`.
 
+use crate::storage::{LivePath, RedisState};
 use antiphon_core::Log;
 use antiphon_core::limits::MAX_STATS_LIST;
 use antiphon_hub::Hub;
@@ -24,15 +25,24 @@ pub struct Sources {
     pub rooms: Arc<Rooms>,
     /// Whether it takes events.
     pub log: Arc<dyn Log>,
+    /// Whether events come the quick way.
+    pub live_path: LivePath,
 }
 
 impl Sources {
+    /// What this process works worse without, and is without now: `log`, `redis`.
+    pub fn away(&self) -> Vec<&'static str> {
+        let log = self.log.health().is_err().then_some("log");
+        let redis = self.live_path.redis().filter(|redis| !redis.is_up).map(|_| "redis");
+        log.into_iter().chain(redis).collect()
+    }
+
     /// The numbers now.
     pub fn realtime(&self) -> RealtimeStats {
         let counts = self.hub.counts();
         let hops = self.hub.hops();
         RealtimeStats {
-            status: if self.log.health().is_ok() { "healthy" } else { "degraded" }.to_owned(),
+            status: if self.away().is_empty() { "healthy" } else { "degraded" }.to_owned(),
             sse: SseStats {
                 total_connections: self.gauges.sse_connections.load(Ordering::Relaxed),
                 total_events: self.gauges.sse_events.load(Ordering::Relaxed),
@@ -43,10 +53,10 @@ impl Sources {
                 total_events: self.gauges.websocket_events.load(Ordering::Relaxed),
             },
             channels: ChannelStats {
-                is_connected: true,
+                is_connected: self.live_path.is_connected(self.log.health().is_ok()),
                 active_channels: counts.channels.len(),
                 total_subscriptions: counts.channels.iter().map(|(_, subscriptions)| subscriptions).sum(),
-                redis_subscriptions: 0,
+                redis_subscriptions: self.live_path.redis().map_or(0, |redis| redis.subscriptions),
                 channels: counts.channels.into_iter().map(|(name, _)| name).collect(),
             },
             latency: LatencyStats {
@@ -79,7 +89,12 @@ impl Sources {
         let stats = self.realtime();
         let gauge = |name: &'static str, value: f64| metrics::gauge!(name).set(value);
         gauge("antiphon_up", 1.0);
-        gauge("antiphon_log_healthy", if stats.status == "healthy" { 1.0 } else { 0.0 });
+        gauge("antiphon_log_healthy", truth(self.log.health().is_ok()));
+        if let Some(RedisState { is_up, subscriptions, left_out }) = self.live_path.redis() {
+            gauge("antiphon_redis_up", truth(is_up));
+            gauge("antiphon_redis_subscriptions", subscriptions as f64);
+            metrics::counter!("antiphon_redis_left_out_total").absolute(left_out);
+        }
         gauge("antiphon_websocket_connections", stats.websocket.total_connections as f64);
         gauge("antiphon_sse_connections", stats.sse.total_connections as f64);
         gauge("antiphon_channels", stats.channels.active_channels as f64);
@@ -102,4 +117,8 @@ impl Sources {
         metrics::counter!("antiphon_chunks_after_stop_total").absolute(stats.cancel.chunks_after);
         handle.render()
     }
+}
+
+fn truth(is_so: bool) -> f64 {
+    if is_so { 1.0 } else { 0.0 }
 }

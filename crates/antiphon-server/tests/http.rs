@@ -99,6 +99,7 @@ async fn server(limits: LimiterOptions, declared: Option<&str>) -> Server {
         draining: draining.clone(),
         metrics: Arc::new(|| "antiphon_up 1\n".into()),
         stats: Arc::new(stats),
+        away: Arc::new(Vec::new),
     };
     let origins = OriginPolicy { allowed: vec!["https://app.example".into()], allow_loopback: false };
     Server { router: finish(api_router(state), Arc::new(origins)), log, draining, _folder: folder }

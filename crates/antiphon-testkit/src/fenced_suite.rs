@@ -6,11 +6,11 @@ mod ownership;
 mod takeover;
 
 use crate::log_suite::Hook;
+use crate::plain_event::{event, event_with_id, numbers, texts};
 use antiphon_core::{
-    ChannelName, Event, EventKind, Fenced, Log, LogError, NamespaceSettings, OnCommit, OnLost, Position, ReadFrom,
-    ReadLimit, Record, Retention, Shard, Sharding,
+    ChannelName, Fenced, Log, LogError, NamespaceSettings, OnCommit, OnLost, Position, ReadFrom, ReadLimit, Record,
+    Retention, Shard, Sharding,
 };
-use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use rand::RngCore;
@@ -221,27 +221,6 @@ async fn eventually(what: &str, is_so: impl Fn() -> bool) {
         assert!(since.elapsed() < PATIENCE, "{what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-fn event(text: &str) -> Event {
-    let json = serde_json::json!({"type": "test", "text": text}).to_string();
-    Event { kind: EventKind::Plain, json: Bytes::from(json), event_id: None, provider_at: None }
-}
-
-fn event_with_id(text: &str, event_id: &str) -> Event {
-    Event { event_id: Some(event_id.to_owned()), ..event(text) }
-}
-
-fn texts(records: &[Record]) -> Vec<String> {
-    let text = |record: &Record| {
-        let value: serde_json::Value = serde_json::from_slice(&record.json).expect("stored JSON");
-        value["text"].as_str().expect("its text").to_owned()
-    };
-    records.iter().map(text).collect()
-}
-
-fn numbers(records: &[Record]) -> Vec<u64> {
-    records.iter().map(|record| record.position.number).collect()
 }
 
 fn positions(records: &[Record]) -> Vec<Position> {

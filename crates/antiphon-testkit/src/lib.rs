@@ -7,6 +7,7 @@ pub mod deployment;
 pub mod faults;
 pub mod fenced_suite;
 pub mod log_suite;
+mod plain_event;
 pub mod process;
 pub mod proxy;
 pub mod servers;

@@ -5,10 +5,8 @@ mod order;
 mod places;
 mod retention;
 
-use antiphon_core::{
-    ChannelName, Event, EventKind, Log, NamespaceSettings, OnCommit, Position, ReadFrom, ReadLimit, Record, Retention,
-};
-use bytes::Bytes;
+use crate::plain_event::{event, event_with_id, numbers, texts};
+use antiphon_core::{ChannelName, Log, NamespaceSettings, OnCommit, Position, ReadFrom, ReadLimit, Record, Retention};
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -149,25 +147,4 @@ impl Running {
     async fn read_all(&self, channel: &ChannelName, from: ReadFrom) -> Vec<Record> {
         self.log.read(channel, from, NO_LIMIT).await.expect("a read")
     }
-}
-
-fn event(text: &str) -> Event {
-    let json = serde_json::json!({"type": "test", "text": text}).to_string();
-    Event { kind: EventKind::Plain, json: Bytes::from(json), event_id: None, provider_at: None }
-}
-
-fn event_with_id(text: &str, event_id: &str) -> Event {
-    Event { event_id: Some(event_id.to_owned()), ..event(text) }
-}
-
-fn texts(records: &[Record]) -> Vec<String> {
-    let text = |record: &Record| {
-        let value: serde_json::Value = serde_json::from_slice(&record.json).expect("stored JSON");
-        value["text"].as_str().expect("its text").to_owned()
-    };
-    records.iter().map(text).collect()
-}
-
-fn numbers(records: &[Record]) -> Vec<u64> {
-    records.iter().map(|record| record.position.number).collect()
 }

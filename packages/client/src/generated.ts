@@ -65,9 +65,9 @@ export type ChannelStats = {
   readonly activeChannels: number;
   /** Their names; for back-end callers only. */
   readonly channels: readonly string[];
-  /** Whether the live path between processes works. */
+  /** Whether the live path between processes works. Without it events come later, from the log. */
   readonly isConnected: boolean;
-  /** How many of the channels this process follows over Redis. */
+  /** How many of the channels this process follows over Redis now. */
   readonly redisSubscriptions: number;
   /** How many subscriptions to them. */
   readonly totalSubscriptions: number;
@@ -215,7 +215,7 @@ export type RealtimeStats = {
   readonly latency: LatencyStats;
   /** Server-sent events. */
   readonly sse: SseStats;
-  /** `healthy`, or `degraded` while something that this process needs is away. */
+  /** `healthy`, or `degraded` while something that this process works worse without is away. */
   readonly status: string;
   /** WebSocket. */
   readonly websocket: WebSocketStats;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Signs the users of a measurement; the processes listen on loopback and go with it.
 const SECRET: &str = "a-secret-for-measurements-only-0123456789";
+/// As many as a machine with few cores has use for: each is written, and followed, by itself.
+pub(super) const SHARDS: u16 = 4;
 /// How long a call may take.
 const CALL: Duration = Duration::from_secs(15);
 /// How long a PostgreSQL may take to let a database be made.
@@ -183,6 +185,7 @@ fn configuration(
     if topology.is_whole() {
         return config;
     }
+    config += &format!("[cluster]\nshards = {SHARDS}\n");
     let used = |kind: Kind| address(kind).filter(|_| topology.engines().contains(&kind));
     if let Some(brokers) = used(Kind::Kafka) {
         config += &format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"{name}\"\n");

@@ -1,5 +1,6 @@
 //! The comparison as a table for people and as JSON for programs.
 
+use super::deployment::SHARDS;
 use super::load::{Latencies, OfTransport};
 use super::topology::Topology;
 use super::{FLOOD, Row, SHARE, TopologiesArguments, machine};
@@ -24,12 +25,13 @@ pub(super) fn markdown(rows: &mut [Row], skipped: &[(Topology, String)], argumen
         "Latency: {} answers at {} tokens/s, one client each, half over WebSocket and half over SSE; p50 / p99 in ms from \
          the model to the client. Deliveries: {} answers as fast as they come, {} clients each; a delivery is a token at a \
          client. CPU: of all server processes and of the engines that were started here, while paced. Scaling: deliveries \
-         a second with one and with three realtime processes, each held to {} % of a core.\n",
+         a second with one and with three realtime processes, each held to {} % of a core. Shards: {}.\n",
         arguments.streams,
         arguments.rate,
         FLOOD.0,
         FLOOD.1,
-        (SHARE * 100.0).round()
+        (SHARE * 100.0).round(),
+        SHARDS
     ));
     line(
         "| topology | log | live path | processes | first token, WebSocket | first token, SSE | token, WebSocket | token, SSE \

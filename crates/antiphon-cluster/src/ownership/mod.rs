@@ -1,12 +1,14 @@
 //! Which shards this process owns: takes free ones up to its fair share, keeps them, gives them away, and loses them.
 
 mod begin;
+mod predecessor;
 #[cfg(test)]
 mod table;
 #[cfg(test)]
 mod tests;
 
 use crate::leases::LeaseTable;
+use crate::peers::Peers;
 use crate::presence::TELLING;
 use crate::routes::{Routes, Table, has_role};
 use crate::timing::Timing;
@@ -14,6 +16,7 @@ use antiphon_core::{Fenced, OnLost, OwnedShards, Shard};
 use antiphon_sql::ProcessRow;
 use begin::{Done, From, Works};
 use parking_lot::Mutex;
+use predecessor::Predecessors;
 use rand::seq::SliceRandom;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,10 +27,12 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// The role that owns shards.
 pub(crate) const ROLE: &str = "ai";
 
-/// Ownerships that the log ended, until the task below looks at them. At most one a shard.
+/// Ownerships that the log or a successor ended, until the task below looks at them. At most one of each a shard.
 #[derive(Default)]
 pub(crate) struct Losses {
     lost: Mutex<BTreeMap<Shard, u32>>,
+    /// The epochs of successors.
+    superseded: Mutex<BTreeMap<Shard, u32>>,
     rung: Notify,
 }
 
@@ -40,6 +45,15 @@ impl Losses {
             losses.rung.notify_one();
         })
     }
+
+    /// Another process owns the shard in this epoch.
+    pub(crate) fn supersede(&self, shard: Shard, epoch: u32) {
+        let mut superseded = self.superseded.lock();
+        let known = superseded.entry(shard).or_default();
+        *known = epoch.max(*known);
+        drop(superseded);
+        self.rung.notify_one();
+    }
 }
 
 /// What the task needs.
@@ -49,6 +63,7 @@ pub(crate) struct OwnershipParts {
     pub(crate) fenced: Arc<dyn Fenced>,
     pub(crate) owned: OwnedShards,
     pub(crate) routes: Arc<Routes>,
+    pub(crate) peers: Arc<Peers>,
     pub(crate) losses: Arc<Losses>,
     pub(crate) timing: Timing,
     /// Whether shards are moved so that all processes have about the same.
@@ -76,6 +91,10 @@ struct Ownership {
     passed_on: HashMap<Shard, Instant>,
     /// Until when this process does not count among those that share.
     aside_until: Option<Instant>,
+    looked_at: Instant,
+    /// Until when nothing is taken: the leases were away, and those that ran out may be their owners' all the same.
+    grace_until: Option<Instant>,
+    predecessors: Predecessors,
     under_way: JoinSet<Done>,
 }
 
@@ -88,6 +107,9 @@ pub(crate) async fn run(parts: OwnershipParts, hand_over: oneshot::Receiver<ones
         held: BTreeMap::new(),
         passed_on: HashMap::new(),
         aside_until: None,
+        looked_at: Instant::now(),
+        grace_until: None,
+        predecessors: Predecessors::default(),
         under_way: JoinSet::new(),
     };
     let leaving = ownership.own(hand_over).await;
@@ -106,6 +128,7 @@ impl Ownership {
         }
         let mut readings = self.parts.routes.readings();
         readings.mark_changed();
+        self.looked_at = Instant::now();
         let losses = self.parts.losses.clone();
         let mut renewals = tokio::time::interval(self.parts.timing.renew);
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -150,6 +173,11 @@ impl Ownership {
 
     /// Looks at the leases: what is another's, what is too much, what is free.
     async fn look(&mut self) {
+        let now = Instant::now();
+        if now - std::mem::replace(&mut self.looked_at, now) > self.parts.timing.gap {
+            self.grace_until = Some(now + self.parts.timing.grace);
+        }
+        self.grace_until.take_if(|until| *until <= now);
         let table = self.parts.routes.table();
         for (shard, route) in &table.routes {
             let Some(Held::Owned(epoch)) = self.held.get(shard) else { continue };
@@ -169,7 +197,7 @@ impl Ownership {
                 tracing::info!(%shard, epoch, "a shard is given to another process");
                 self.end(shard, Some(epoch));
             }
-        } else if self.aside_until.is_none() {
+        } else if self.aside_until.is_none() && self.grace_until.is_none() {
             self.take(&table, fair.saturating_sub(active)).await;
         }
     }
@@ -208,6 +236,8 @@ impl Ownership {
         });
         for (shard, from) in futures::future::join_all(taking).await.into_iter().flatten() {
             tracing::info!(%shard, "a shard is taken");
+            let before = table.routes.get(&shard).filter(|before| *before.process != *self.parts.process);
+            self.predecessors.note(shard, before);
             self.begin(shard, from);
         }
     }
@@ -232,6 +262,7 @@ impl Ownership {
                 tracing::info!(%shard, epoch, "a shard is owned");
                 self.held.insert(shard, Held::Owned(epoch));
                 self.parts.owned.gain(shard, epoch);
+                self.predecessors.tell(&self.parts.peers, shard, epoch);
             }
             Done::Lost(shard) => {
                 tracing::warn!(%shard, "the lease of a shard went to another process before it was begun");
@@ -273,6 +304,15 @@ impl Ownership {
 
     /// Asks for a new epoch of what the log ended. The shard stays owned meanwhile, so that its rooms need not start anew.
     fn take_losses(&mut self) {
+        let superseded = std::mem::take(&mut *self.parts.losses.superseded.lock());
+        for (shard, by) in superseded {
+            if let Some(&Held::Owned(epoch)) = self.held.get(&shard)
+                && epoch < by
+            {
+                tracing::warn!(%shard, epoch, by, "another process says that it took a shard over");
+                self.end(shard, None);
+            }
+        }
         let lost = std::mem::take(&mut *self.parts.losses.lost.lock());
         for (shard, lost) in lost {
             match self.held.get(&shard) {

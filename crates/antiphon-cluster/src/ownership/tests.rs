@@ -66,7 +66,7 @@ impl Deployment {
         let table = self.table.another_way();
         let leases: Arc<dyn LeaseTable> = Arc::new(table.clone());
         let timing = Timing::of(TAKEOVER);
-        let row = ProcessRow { id: id.into(), address: format!("{id}:1"), roles: "api,ai".into() };
+        let row = ProcessRow { id: id.into(), address: "127.0.0.1:1".into(), roles: "api,ai".into() };
         leases.announce(&row, timing.ttl).await.unwrap();
         let presence = watch::Sender::new(row);
         let routes = Arc::new(Routes::new(leases.clone()));
@@ -87,6 +87,7 @@ impl Deployment {
             fenced: fence.clone(),
             owned: owned.clone(),
             routes: routes.clone(),
+            peers: Arc::new(Peers::new(Secret::new(None).unwrap())),
             losses: losses.clone(),
             timing,
             balances: true,
@@ -183,11 +184,27 @@ async fn with_the_table_away_owners_go_on() {
     }
     tokio::time::sleep(TAKEOVER * 10).await;
     assert_eq!((first.shards(), second.shards()), before);
-    for process in [&first, &second] {
+    // Each may be the first that the table answers again: no lease has been renewed, and nobody is known to live.
+    for (process, later) in [(&first, Duration::from_secs(1)), (&second, TAKEOVER)] {
         process.table.is_away.store(false, Ordering::SeqCst);
+        tokio::time::sleep(later).await;
     }
-    tokio::time::sleep(TAKEOVER).await;
+    assert_eq!((first.shards(), second.shards()), before, "each goes on with what it had, in its epochs");
+    drop(first);
+    deployment.shared(TAKEOVER, &[(&second, 8)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_owns_once_the_table_is_back_is_taken_soon() {
+    let deployment = Deployment::new();
+    let first = deployment.join("a").await;
+    let second = deployment.join("b").await;
     deployment.shared(TAKEOVER, &[(&first, 4), (&second, 4)]).await;
+    second.table.is_away.store(true, Ordering::SeqCst);
+    drop(first);
+    tokio::time::sleep(TAKEOVER * 2).await;
+    second.table.is_away.store(false, Ordering::SeqCst);
+    deployment.shared(TAKEOVER, &[(&second, 8)]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,6 +219,21 @@ async fn one_that_was_cut_off_or_asleep_loses_what_others_took_with_its_first_re
     first.table.is_away.store(false, Ordering::SeqCst);
     deployment.shared(TAKEOVER / 10, &[(&first, 0)]).await;
     deployment.shared(TAKEOVER, &[(&first, 4), (&second, 4)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_the_table_does_not_answer_believes_its_successor() {
+    let deployment = Deployment::new();
+    let first = deployment.join("a").await;
+    deployment.shared(TAKEOVER, &[(&first, 8)]).await;
+    first.table.is_away.store(true, Ordering::SeqCst);
+    let before = first.shards();
+    first.losses.supersede(Shard(2), before[&Shard(2)]);
+    first.losses.supersede(Shard(3), before[&Shard(3)] + 1);
+    first.losses.supersede(Shard(3), before[&Shard(3)]);
+    deployment.shared(TAKEOVER / 10, &[(&first, 7)]).await;
+    let left = before.into_iter().filter(|(shard, _)| *shard != Shard(3)).collect::<BTreeMap<_, _>>();
+    assert_eq!(first.shards(), left, "an earlier owner says nothing new");
 }
 
 #[tokio::test(start_paused = true)]

@@ -100,6 +100,21 @@ async fn following_moves_with_the_owner_and_the_old_log_is_foreign() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_the_leases_do_not_answer_is_told_of_its_successor() {
+    let deployment = Deployment::new(2).await;
+    let (first, records) = deployment.owner_in_memory_apart(1).await;
+    until("it owns everything", || first.owns() == 2).await;
+    let second = deployment.owner_in_memory(2).await;
+    records.close().await;
+    until("the other one took over", || second.owns() == 2).await;
+    until("the first one knows", || first.owns() == 0).await;
+    for process in [first, second] {
+        process.cluster.stop().await;
+    }
+    deployment.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_does_not_read_costs_the_owner_nothing_and_is_told_that_it_lost() {
     let deployment = Deployment::new(1).await;
     let (owner, slow) = (deployment.owner_in_memory(1).await, deployment.other(2, SECRET).await);

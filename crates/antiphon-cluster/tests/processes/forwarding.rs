@@ -73,6 +73,31 @@ async fn while_ownership_moves_nothing_is_lost_and_nothing_taken_twice() {
     deployment.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_finds_that_it_is_none_is_asked_again() {
+    let deployment = Deployment::new(1).await;
+    let (owner, other) = (deployment.owner(1).await, deployment.other(2, SECRET).await);
+    until("there is an owner", || owner.owns() == 1).await;
+    for (asker, who) in [(&owner, "itself"), (&other, "another process")] {
+        owner.disowns.store(3, Ordering::SeqCst);
+        let answer = asker.cluster.elsewhere().ask(&channel(1), Bytes::from_static(b"?")).await.unwrap();
+        assert_eq!((&answer[..], owner.disowns.load(Ordering::SeqCst)), (&b"1: ?"[..], 0), "asked by {who}");
+    }
+    owner.disowns.store(usize::MAX, Ordering::SeqCst);
+    let since = Instant::now();
+    let asking = other.cluster.elsewhere();
+    let answered = tokio::spawn(async move { asking.ask(&channel(1), Bytes::new()).await });
+    // Until there is a process that really owns it.
+    until("it is asked again and again", || owner.disowns.load(Ordering::SeqCst) < usize::MAX - 3).await;
+    owner.cluster.stop().await;
+    let second = deployment.owner(3).await;
+    assert_eq!(answered.await.unwrap().unwrap(), "3: ");
+    assert!(since.elapsed() < PEER_PATIENCE);
+    second.cluster.stop().await;
+    other.cluster.stop().await;
+    deployment.close().await;
+}
+
 fn with_id(number: usize) -> Event {
     Event { event_id: Some(format!("e{number}")), ..event(number) }
 }

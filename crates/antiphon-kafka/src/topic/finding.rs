@@ -3,7 +3,6 @@
 use crate::client::Complaints;
 use crate::options::KafkaTarget;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use std::fmt;
 
 /// What kind of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,42 +31,18 @@ pub enum FindingKind {
     ClockSkew,
 }
 
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What kind of thing.
-    pub kind: FindingKind,
-    /// What it is, and what to do.
-    pub sentence: String,
-    /// Whether the log cannot be opened like this; it is a warning otherwise.
-    pub is_fatal: bool,
+/// Something that is wrong with Kafka or the topic.
+pub type Finding = antiphon_core::Finding<FindingKind>;
+
+/// Whether writing a record can tell more than this.
+pub(super) fn lets_probe(finding: &Finding) -> bool {
+    matches!(finding.kind, FindingKind::SingleCopy | FindingKind::Settings | FindingKind::PartitionCount)
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.sentence)
-    }
-}
-
-impl Finding {
-    fn fatal(kind: FindingKind, sentence: String) -> Self {
-        Self { kind, sentence, is_fatal: true }
-    }
-
-    fn warning(kind: FindingKind, sentence: String) -> Self {
-        Self { kind, sentence, is_fatal: false }
-    }
-
-    /// Whether writing a record can tell more.
-    pub(super) fn lets_probe(&self) -> bool {
-        matches!(self.kind, FindingKind::SingleCopy | FindingKind::Settings | FindingKind::PartitionCount)
-    }
-
-    /// Whether it may be that a new topic is not known everywhere yet.
-    pub(super) fn may_be_spreading(&self) -> bool {
-        use FindingKind::{PartitionCount, Replication, TopicMissing};
-        self.is_fatal && matches!(self.kind, TopicMissing | PartitionCount | Replication)
-    }
+/// Whether it may be that a new topic is not known everywhere yet.
+pub(super) fn may_be_spreading(finding: &Finding) -> bool {
+    use FindingKind::{PartitionCount, Replication, TopicMissing};
+    finding.is_fatal && matches!(finding.kind, TopicMissing | PartitionCount | Replication)
 }
 
 /// What an error says, where the call itself got an answer or none.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// For `antiphon doctor`: takes some seconds where Kafka does not answer.
 pub async fn check(target: &KafkaTarget) -> Vec<Finding> {
     let mut findings = inspect(target).await;
-    if findings.iter().all(Finding::lets_probe) {
+    if findings.iter().all(finding::lets_probe) {
         findings.extend(probe::probe(target).await);
     }
     findings
@@ -38,7 +38,7 @@ pub async fn ensure(target: &KafkaTarget) -> Vec<Finding> {
     let deadline = Instant::now() + KAFKA_CALL_TIMEOUT;
     loop {
         let findings = inspect(target).await;
-        let is_spreading = findings.iter().any(Finding::may_be_spreading);
+        let is_spreading = findings.iter().any(finding::may_be_spreading);
         if !is_spreading || Instant::now() > deadline {
             return findings;
         }

@@ -3,7 +3,6 @@
 use crate::server::ServerSettings;
 use crate::target::RedisTarget;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
-use std::fmt;
 use std::time::Duration;
 
 /// What kind of thing is wrong.
@@ -31,32 +30,8 @@ pub enum FindingKind {
     ClockSkew,
 }
 
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What kind of thing.
-    pub kind: FindingKind,
-    /// What it is, and what to do.
-    pub sentence: String,
-    /// Whether Redis cannot be used like this; it is a warning otherwise.
-    pub is_fatal: bool,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.sentence)
-    }
-}
-
-impl Finding {
-    fn fatal(kind: FindingKind, sentence: String) -> Self {
-        Self { kind, sentence, is_fatal: true }
-    }
-
-    fn warning(kind: FindingKind, sentence: String) -> Self {
-        Self { kind, sentence, is_fatal: false }
-    }
-}
+/// Something that is wrong with Redis.
+pub type Finding = antiphon_core::Finding<FindingKind>;
 
 /// What an error says.
 pub fn of_error(target: &RedisTarget, error: &RedisError) -> Finding {

@@ -6,12 +6,14 @@ use crate::keys::Keys;
 use crate::link::Link;
 use crate::outbox::Outbox;
 use crate::target::RedisTarget;
-use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_TAIL_CHANNELS, REDIS_TAIL_INTERVAL, REDIS_TAIL_NAMES};
+use antiphon_core::limits::{
+    REDIS_CALL_TIMEOUT, REDIS_GATHER, REDIS_TAIL_CHANNELS, REDIS_TAIL_INTERVAL, REDIS_TAIL_NAMES,
+};
 use antiphon_core::{ChannelName, Position, Record};
 use redis::{Pipeline, RedisResult};
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// In how many notices a channel is named after it moved.
 const NAMED: u8 = 3;
@@ -41,7 +43,12 @@ impl Publisher {
         let outbox = self.outbox.clone();
         loop {
             tokio::select! {
-                records = outbox.take() => self.publish(&records).await,
+                records = outbox.take() => {
+                    let published_at = Instant::now();
+                    self.publish(&records).await;
+                    // What comes meanwhile goes together.
+                    tokio::time::sleep_until(published_at + REDIS_GATHER).await;
+                }
                 _ = ticks.tick() => self.say_tails().await,
             }
         }

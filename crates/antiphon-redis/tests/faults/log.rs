@@ -56,7 +56,7 @@ async fn killed_and_restarted_it_has_all_that_was_acknowledged() {
     positions.push(process.append(&channel, "next").await.unwrap());
     assert_eq!(process.read(&channel, ReadFrom::After(positions[4])).await.unwrap(), positions[5..]);
     assert_eq!(positions[10].incarnation, positions[0].incarnation, "it is the same log");
-    assert!(process.sight.losses() > 1, "followers are told");
+    eventually("followers are not told", || process.sight.losses() > 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use antiphon_core::limits::{
     CATCH_UP_BYTES, CATCH_UP_EVENTS, MAX_STREAM_AGE, ROOM_COMMANDS, ROOM_PROJECT_DELAY, ROOM_PROJECT_EVENTS,
     ROOM_RETRY_LEAST, ROOM_RETRY_MOST,
 };
-use antiphon_core::{Event, Log, LogError, Position, ReadFrom, ReadLimit, Record, Refusal, RoomEvent, Timestamp};
+use antiphon_core::{AnswerError, Event, Log, LogError, Position, ReadFrom, ReadLimit, Record, RoomEvent, Timestamp};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -61,8 +61,9 @@ impl Owner {
         if !matches!(error, LogError::TooLarge { .. }) {
             tracing::error!(channel = %self.channel, %error, "an append failed");
             self.is_unsure = true;
+            self.is_disowned = error == LogError::NotOwner;
             self.block();
-            if error != LogError::NotOwner {
+            if !self.is_disowned {
                 self.in_doubt = events;
                 self.wait_for_epoch();
             }
@@ -124,11 +125,14 @@ impl Owner {
     }
 
     /// Makes sure that the log has all that it is to have before anything new. Refuses while it cannot be written.
-    pub(super) async fn ready(&mut self) -> Result<(), Refusal> {
+    pub(super) async fn ready(&mut self) -> Result<(), AnswerError> {
         if !self.owes() {
             return Ok(());
         }
         if self.blocked_until.is_some() {
+            if self.is_disowned {
+                return Err(AnswerError::NotOwner);
+            }
             let reason = "it was refused an append a moment ago".to_owned();
             return Err(LogError::Unavailable { reason }.into());
         }

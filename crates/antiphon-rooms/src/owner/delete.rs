@@ -12,7 +12,7 @@ impl Owner {
         self.drop_call(asked_at);
         let deleted = match self.ready().await {
             Ok(()) => self.append_deletion().await.map_err(Refusal::from),
-            Err(refusal) => Err(refusal),
+            Err(error) => Err(error.into()),
         };
         if let Err(refusal) = deleted {
             self.is_deleting = true;

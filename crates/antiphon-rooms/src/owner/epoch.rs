@@ -4,7 +4,7 @@
 use super::Owner;
 use super::load::ALONE;
 use antiphon_core::limits::{ROOM_NEW_EPOCH_WAIT, ROOM_RETRY_LEAST};
-use antiphon_core::{LogError, Position, Refusal};
+use antiphon_core::{AnswerError, LogError, Position};
 use tokio::time::Instant;
 
 impl Owner {
@@ -19,7 +19,7 @@ impl Owner {
     }
 
     /// Makes sure that what a reader gets has all that an earlier owner wrote.
-    pub(super) async fn follow_epoch(&mut self) -> Result<(), Refusal> {
+    pub(super) async fn follow_epoch(&mut self) -> Result<(), AnswerError> {
         if self.has_new_epoch() { self.ready().await } else { Ok(()) }
     }
 

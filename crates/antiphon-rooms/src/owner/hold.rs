@@ -3,19 +3,19 @@
 use super::Owner;
 use super::stop::conflict;
 use crate::view::StreamView;
-use antiphon_core::{Refusal, RoomEvent, StreamStatus};
+use antiphon_core::{AnswerError, RoomEvent, StreamStatus};
 
 impl Owner {
     /// Pauses or resumes a running stream; to ask for what it is already changes nothing.
-    pub(super) async fn hold(&mut self, stream_id: &str, by: String, pause: bool) -> Result<StreamView, Refusal> {
+    pub(super) async fn hold(&mut self, stream_id: &str, by: String, pause: bool) -> Result<StreamView, AnswerError> {
         self.is_pausing = pause;
         let held = self.try_hold(stream_id, by, pause).await;
         self.is_pausing = false;
         held?;
-        self.view(stream_id).await
+        Ok(self.view(stream_id).await?)
     }
 
-    async fn try_hold(&mut self, stream_id: &str, by: String, pause: bool) -> Result<(), Refusal> {
+    async fn try_hold(&mut self, stream_id: &str, by: String, pause: bool) -> Result<(), AnswerError> {
         self.find(stream_id).await?;
         self.ready().await?;
         if self.runs(stream_id) && !self.is_paused() {
@@ -30,9 +30,10 @@ impl Owner {
             StreamStatus::Queued => {
                 return Err(conflict(
                     "this answer waits behind another one: only a running one can be paused or resumed",
-                ));
+                )
+                .into());
             }
-            _ => return Err(conflict("this answer has ended: only a running one can be paused or resumed")),
+            _ => return Err(conflict("this answer has ended: only a running one can be paused or resumed").into()),
         };
         self.append(&[event.into()]).await?;
         Ok(())

@@ -9,7 +9,7 @@ use crate::registry::{Registry, Standing, Work};
 use antiphon_ai::agent::OnDisconnect;
 use antiphon_ai::run::Said;
 use antiphon_core::limits::{MAX_PROMPT_MESSAGES, ROOM_RETRY_LEAST};
-use antiphon_core::{ChannelName, LogError, ReadFrom, Refusal, RoomEvent, Shard};
+use antiphon_core::{AnswerError, ChannelName, LogError, ReadFrom, Refusal, RoomEvent, Shard};
 use antiphon_sql::StoredMessage;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -42,11 +42,12 @@ enum Tail {
 }
 
 /// Folds the room together.
-pub(super) async fn begin(registry: &Registry, room_id: &str, channel: ChannelName) -> Result<Begun, Refusal> {
+pub(super) async fn begin(registry: &Registry, room_id: &str, channel: ChannelName) -> Result<Begun, AnswerError> {
     let shard = registry.owned.sharding().shard_of(&channel);
     // Before anything is read: what is read in an epoch is all that there is before this owner's own appends.
-    let epoch = registry.owned.epoch(shard).ok_or(LogError::NotOwner)?;
-    let loaded = registry.records.load(room_id, MAX_PROMPT_MESSAGES).await?.ok_or_else(no_room)?;
+    let epoch = registry.owned.epoch(shard).ok_or(AnswerError::NotOwner)?;
+    let loaded =
+        registry.records.load(room_id, MAX_PROMPT_MESSAGES).await.map_err(Refusal::from)?.ok_or_else(no_room)?;
     let mut state = RoomState::new(loaded, registry.vocabulary.clone());
     let tail = fold_tail(registry, &mut state).await?;
     Ok(Begun { channel, shard, epoch, epoch_before: state.position().epoch, state, tail })
@@ -98,6 +99,7 @@ impl Owner {
             tried: epoch,
             is_behind: false,
             blocked_until: None,
+            is_disowned: false,
             block_for: ROOM_RETRY_LEAST,
             projecting: None,
             waiters: HashMap::new(),
@@ -138,7 +140,7 @@ impl Owner {
 }
 
 /// Folds in what the log has after the records.
-async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<Tail, Refusal> {
+async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<Tail, AnswerError> {
     let log = registry.log.as_ref();
     let (tail, may_repeat) = match read_tail(log, state, ReadFrom::After(state.position())).await {
         Ok(tail) => (tail, false),

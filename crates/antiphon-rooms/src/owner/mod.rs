@@ -22,7 +22,7 @@ use crate::registry::{Phase, Registry, Standing, Work, leaving};
 use crate::view::Reply;
 use antiphon_ai::run::{Run, Said};
 use antiphon_core::limits::ROOM_IDLE;
-use antiphon_core::{ChannelName, Event, LogError, Position, Shard, StreamStatus};
+use antiphon_core::{AnswerError, ChannelName, Event, Position, Shard, StreamStatus};
 use antiphon_sql::RecordsError;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::pending;
@@ -79,6 +79,8 @@ struct Owner {
     /// The log has what this owner neither wrote nor folded in: another one owned the room meanwhile.
     is_behind: bool,
     blocked_until: Option<Instant>,
+    /// The log took nothing of the last append that failed, as the shard was not this process's at that moment.
+    is_disowned: bool,
     block_for: Duration,
 
     projecting: Option<Projecting>,
@@ -120,31 +122,31 @@ pub(crate) async fn own(
     mut commands: mpsc::Receiver<Command>,
 ) -> Ending {
     let mut ending = Ending::Over;
-    let refusal = match load::begin(&registry, &room_id, channel).await {
+    let error = match load::begin(&registry, &room_id, channel).await {
         Ok(begun) => {
             let mut owner = Owner::new(registry.clone(), begun, standing.clone(), commands);
             owner.serve().await;
-            let refusal = if owner.is_behind {
+            let error = if owner.is_behind {
                 ending = Ending::Behind;
                 standing.set_moved();
-                LogError::NotOwner.into()
+                AnswerError::NotOwner
             } else if standing.is_deleted() {
-                no_room()
+                no_room().into()
             } else {
-                leaving()
+                leaving().into()
             };
             for command in owner.backlog.drain(..) {
-                command.refuse(refusal.clone());
+                command.refuse(error.clone());
             }
             commands = std::mem::replace(&mut owner.commands, mpsc::channel(1).1);
-            refusal
+            error
         }
-        Err(refusal) => refusal,
+        Err(error) => error,
     };
     registry.forget(&room_id, &standing);
     commands.close();
     while let Some(command) = commands.recv().await {
-        command.refuse(refusal.clone());
+        command.refuse(error.clone());
     }
     ending
 }
@@ -185,15 +187,15 @@ impl Owner {
             return command.refuse(no_room());
         }
         let is_read = matches!(command, Command::Touch(_) | Command::Messages { .. } | Command::Stream { .. });
-        if is_read && let Err(refusal) = self.follow_epoch().await {
-            return command.refuse(refusal);
+        if is_read && let Err(error) = self.follow_epoch().await {
+            return command.refuse(error);
         }
         // A caller that has gone away needs no answer.
         match command {
             Command::Touch(answer) => drop(answer.send(Ok(()))),
             Command::Say(new, answer) => drop(answer.send(self.say(new).await)),
             Command::Messages { limit, before, answer } => {
-                drop(answer.send(self.page(limit, before.as_deref()).await));
+                drop(answer.send(self.page(limit, before.as_deref()).await.map_err(AnswerError::from)));
             }
             Command::Stop { stream_id, stop, asked_at, answer } => {
                 drop(answer.send(self.stop(&stream_id, stop, asked_at).await));
@@ -202,9 +204,13 @@ impl Owner {
                 drop(answer.send(self.hold(&stream_id, by, pause).await));
             }
             Command::Retry { stream_id, by, answer } => drop(answer.send(self.retry(&stream_id, by).await)),
-            Command::Stream { stream_id, answer } => drop(answer.send(self.view(&stream_id).await)),
+            Command::Stream { stream_id, answer } => {
+                drop(answer.send(self.view(&stream_id).await.map_err(AnswerError::from)))
+            }
             Command::Wait { stream_id, answer } => self.wait_for(stream_id, answer).await,
-            Command::Delete { asked_at, answer } => drop(answer.send(self.delete(asked_at).await)),
+            Command::Delete { asked_at, answer } => {
+                drop(answer.send(self.delete(asked_at).await.map_err(AnswerError::from)))
+            }
         }
     }
 

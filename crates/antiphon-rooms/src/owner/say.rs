@@ -9,7 +9,7 @@ use crate::view::Accepted;
 use antiphon_ai::run::{Run, Said};
 use antiphon_core::limits::MAX_QUEUED_STREAMS;
 use antiphon_core::{
-    Code, Message, MessageStatus, Refusal, RoomEvent, SenderRole, Timestamp, new_message_id, new_stream_id,
+    AnswerError, Code, Message, MessageStatus, Refusal, RoomEvent, SenderRole, Timestamp, new_message_id, new_stream_id,
 };
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ struct Enqueued {
 
 impl Owner {
     /// Takes a message: answers once the log has it together with the stream that will answer it.
-    pub(super) async fn say(&mut self, new: NewMessage) -> Result<Accepted, Refusal> {
+    pub(super) async fn say(&mut self, new: NewMessage) -> Result<Accepted, AnswerError> {
         self.ready().await?;
         if let Some(client_message_id) = &new.client_message_id
             && let Some(accepted) = self.said_before(&new.user_id, client_message_id, &new.content).await?
@@ -84,27 +84,27 @@ impl Owner {
     }
 
     /// Asks again for an answer that is not whole.
-    pub(super) async fn retry(&mut self, stream_id: &str, by: String) -> Result<Accepted, Refusal> {
+    pub(super) async fn retry(&mut self, stream_id: &str, by: String) -> Result<Accepted, AnswerError> {
         self.find(stream_id).await?;
         self.ready().await?;
         let stored = self.find(stream_id).await?;
-        let Some(answer) = stored.answer.clone() else { return Err(crate::access::no_stream()) };
+        let Some(answer) = stored.answer.clone() else { return Err(crate::access::no_stream().into()) };
         match stored.message.status {
-            MessageStatus::Streaming => return Err(conflict("this answer is still on its way")),
-            MessageStatus::Completed => return Err(conflict("this answer is whole: ask something new instead")),
+            MessageStatus::Streaming => return Err(conflict("this answer is still on its way").into()),
+            MessageStatus::Completed => return Err(conflict("this answer is whole: ask something new instead").into()),
             _ => {}
         }
         let is_open = |other: &antiphon_sql::StoredMessage| {
             other.answer.as_ref().is_some_and(|other| other.request_id == answer.request_id)
         };
         if self.state.open().any(is_open) {
-            return Err(conflict("this message is being answered again already"));
+            return Err(conflict("this message is being answered again already").into());
         }
         let request = self.request(&answer.request_id).await?;
         let message = request.message;
         let enqueued = self.enqueue(&message.id, &message.content, &by, request.place).await?;
         let Some(Enqueued { stream_id, queued, said }) = enqueued else {
-            return Err(Refusal::new(Code::AgentNotFound, "nobody answers in this room"));
+            return Err(Refusal::new(Code::AgentNotFound, "nobody answers in this room").into());
         };
         self.append_enqueued(said, Some(&stream_id)).await?;
         Ok(Accepted { message, stream_id: Some(stream_id), queued })
@@ -154,7 +154,7 @@ impl Owner {
     }
 
     /// Appends what queues a stream. What the log refuses was never asked: its run is dropped.
-    async fn append_enqueued(&mut self, said: Vec<Said>, stream_id: Option<&str>) -> Result<(), Refusal> {
+    async fn append_enqueued(&mut self, said: Vec<Said>, stream_id: Option<&str>) -> Result<(), AnswerError> {
         let appended = self.append(&said).await;
         if appended.is_err() && stream_id.is_some_and(|stream_id| self.runs(stream_id)) {
             self.run = None;

@@ -5,30 +5,42 @@ use crate::command::Stop;
 use crate::cut;
 use crate::view::StreamView;
 use antiphon_ai::run::Said;
-use antiphon_core::{Code, Heard, MessageStatus, Outcome, Refusal, RoomEvent, StreamFault, StreamStatus, Timestamp};
+use antiphon_core::{
+    AnswerError, Code, Heard, MessageStatus, Outcome, Refusal, RoomEvent, StreamFault, StreamStatus, Timestamp,
+};
 use antiphon_sql::StoredMessage;
 use std::time::Instant;
 
 impl Owner {
     /// Stops a stream for a person. A running one's call is dropped before anything is waited for; where the log cannot
     /// take that now, the caller is refused and it is written as soon as it can.
-    pub(super) async fn stop(&mut self, stream_id: &str, stop: Stop, asked_at: Instant) -> Result<StreamView, Refusal> {
+    pub(super) async fn stop(
+        &mut self,
+        stream_id: &str,
+        stop: Stop,
+        asked_at: Instant,
+    ) -> Result<StreamView, AnswerError> {
         let is_of_future = is_of_future(self.find(stream_id).await?, &stop);
         let is_running = self.is_started_head(stream_id);
         // What will be refused must not have stopped anything.
         if is_running && !is_of_future {
             self.drop_call(asked_at);
         }
-        if let Err(refusal) = self.try_stop(stream_id, &stop).await {
-            if is_running && refusal.code == Code::Unavailable {
+        if let Err(error) = self.try_stop(stream_id, &stop).await {
+            if !is_running {
+                return Err(error);
+            }
+            // It has taken effect, so nobody else is to be asked.
+            let refusal = Refusal::from(error);
+            if refusal.code == Code::Unavailable {
                 self.stop_soon(stream_id, stop);
             }
-            return Err(refusal);
+            return Err(refusal.into());
         }
-        self.view(stream_id).await
+        Ok(self.view(stream_id).await?)
     }
 
-    async fn try_stop(&mut self, stream_id: &str, stop: &Stop) -> Result<(), Refusal> {
+    async fn try_stop(&mut self, stream_id: &str, stop: &Stop) -> Result<(), AnswerError> {
         self.ready().await?;
         let stored = self.find(stream_id).await?;
         let status = stored.answer.as_ref().map(|answer| answer.status);
@@ -36,21 +48,23 @@ impl Owner {
         let is_of_future = is_of_future(stored, stop);
         match (stop, status) {
             (Stop::Interrupt { .. }, Some(StreamStatus::Queued)) => {
-                return Err(conflict("this answer has not begun, so it cannot be interrupted: cancel it instead"));
+                return Err(
+                    conflict("this answer has not begun, so it cannot be interrupted: cancel it instead").into()
+                );
             }
             (Stop::Interrupt { .. }, _) if never_ran => {
-                return Err(conflict("this answer ended before it began, so there is nothing to interrupt"));
+                return Err(conflict("this answer ended before it began, so there is nothing to interrupt").into());
             }
             (Stop::Interrupt { .. }, _) if is_of_future => {
                 let latest = stored.answer.as_ref().map_or(1, |answer| answer.attempt);
                 let message =
                     format!("`attempt` is 1 to {latest}, this answer's latest: leave it out to mean that one");
-                return Err(Refusal::new(Code::InvalidRequest, message));
+                return Err(Refusal::new(Code::InvalidRequest, message).into());
             }
             (Stop::Cancel, Some(StreamStatus::Queued | StreamStatus::Active | StreamStatus::Paused))
             | (Stop::Interrupt { .. } | Stop::Fail { .. }, _) => {}
             (Stop::Cancel, _) => {
-                return Err(conflict("this answer has ended already; to cut it to what was heard, interrupt it"));
+                return Err(conflict("this answer has ended already; to cut it to what was heard, interrupt it").into());
             }
         }
         let events = self.stop_events(stream_id, stop);

@@ -3,7 +3,7 @@
 use crate::pair::{Pair, ar, channel};
 use crate::world::person;
 use antiphon_core::*;
-use antiphon_rooms::{AnswerError, NewRoom};
+use antiphon_rooms::NewRoom;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

@@ -77,6 +77,28 @@ async fn an_owner_that_does_not_know_that_it_is_one_no_more_writes_nothing() {
 }
 
 #[tokio::test]
+async fn what_the_log_no_longer_takes_from_one_owner_is_asked_of_the_next() {
+    let mut pair = Pair::new().await;
+    let room = pair.room().await;
+    let stream = pair.say(0, &room, "one").await.unwrap().stream_id.unwrap();
+    pair.call(0).await.complete();
+    pair.end_of(&room, &stream).await;
+    // The first process does not know yet. The log does.
+    pair.take(pair.shard_of(&room), 1).await;
+    for content in ["two", "three"] {
+        // Once as the append is refused, once as the room still waits because of it; without an id of the caller's own.
+        let said = pair.rooms(0).send(&pair.who, Some(true), &room, content.into(), None).await.unwrap();
+        pair.call(1).await.complete();
+        assert_eq!(pair.end_of(&room, &said.stream_id.unwrap()).await, Outcome::Completed);
+    }
+    let page = pair.rooms(1).messages(&pair.who, true, &room, 200, None).await.unwrap();
+    let asked: Vec<_> = page.messages.iter().filter(|message| message.role == SenderRole::User).collect();
+    assert_eq!(asked.len(), 3, "each is taken once");
+    assert!(pair.try_call(0).is_none_or(|call| call.is_dropped()));
+    pair.assert_fenced(&room).await;
+}
+
+#[tokio::test]
 async fn a_shard_that_comes_back_before_its_loss_was_noticed_is_read_anew() {
     let mut pair = Pair::new().await;
     let room = pair.room().await;

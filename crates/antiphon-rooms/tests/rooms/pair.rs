@@ -4,7 +4,7 @@ use crate::fenced::{ProcessLog, SharedLog};
 use crate::world::{Call, Model, is_end_of, person, soon, text_of};
 use antiphon_ai::agent::{Agent, Agents};
 use antiphon_core::*;
-use antiphon_rooms::{Accepted, AnswerError, NewRoom, Rooms, RoomsOptions};
+use antiphon_rooms::{Accepted, NewRoom, Rooms, RoomsOptions};
 use antiphon_sql::Records;
 use bytes::Bytes;
 use parking_lot::Mutex;

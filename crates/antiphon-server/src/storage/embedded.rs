@@ -1,6 +1,6 @@
 //! The topologies of one process: the log on disk, or in memory.
 
-use super::{Storage, namespaces, open_records};
+use super::{LivePath, Storage, namespaces, open_records};
 use crate::config::{Engine, Settings, SyncSetting};
 use crate::serve::ServeError;
 use antiphon_core::{Backbone, Log, OnCommit, OwnedShards};
@@ -36,5 +36,6 @@ pub async fn open(settings: &Settings) -> Result<Storage, ServeError> {
         let log: Arc<dyn Log> = Arc::new(RoutedLog::new(disk.clone(), memory, table));
         (log, Some(disk), records)
     };
-    Ok(Storage { log, backbone, records, owned: OwnedShards::everything(), disk, shared: None })
+    let (owned, live_path) = (OwnedShards::everything(), LivePath::InProcess);
+    Ok(Storage { log, backbone, live_path, records, owned, disk, shared: None })
 }

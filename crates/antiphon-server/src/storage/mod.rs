@@ -3,6 +3,7 @@
 mod embedded;
 mod hybrid;
 mod kafka;
+mod live_path;
 mod questions;
 mod redis;
 mod shared;
@@ -17,6 +18,7 @@ use antiphon_sql::{Records, RecordsError};
 use antiphon_store::{BackupError, EmbeddedLog, NamespaceTable};
 use antiphon_transport::auth::Authenticator;
 pub use kafka::target as kafka_target;
+pub use live_path::{LivePath, RedisState};
 use questions::{Addressee, Questions};
 pub use redis::target as redis_target;
 use shared::Shared;
@@ -50,6 +52,8 @@ pub struct Storage {
     pub log: Arc<dyn Log>,
     /// What brings its records to this process.
     pub backbone: Arc<dyn Backbone>,
+    /// The same, as what it is.
+    pub live_path: LivePath,
     /// What is folded from it.
     pub records: Records,
     /// What this process writes of it.

@@ -1,8 +1,8 @@
 //! Questions between processes: the first byte says whether rooms or tickets are asked.
 
 use antiphon_cluster::Answer;
-use antiphon_core::{ChannelName, Code, Elsewhere, LogError, Refusal};
-use antiphon_rooms::{AnswerError, Rooms};
+use antiphon_core::{ChannelName, Code, Elsewhere, Refusal};
+use antiphon_rooms::Rooms;
 use antiphon_transport::auth::Authenticator;
 use bytes::{BufMut, Bytes, BytesMut};
 use std::sync::Arc;
@@ -47,16 +47,14 @@ pub fn answer(rooms: Arc<Rooms>, authenticator: Arc<Authenticator>) -> Answer {
         Box::pin(async move {
             let to = if question.is_empty() { 0 } else { question.split_to(1)[0] };
             if to == Addressee::Rooms as u8 {
-                return rooms.answer(question).await.map_err(|error| match error {
-                    AnswerError::NotOwner => LogError::NotOwner.into(),
-                    AnswerError::Refused(refusal) => refusal,
-                });
+                return rooms.answer(question).await;
             }
             if to == Addressee::Tickets as u8 {
-                return authenticator.answer_of_ticket(&question).unwrap_or_else(|| Err(LogError::NotOwner.into()));
+                return authenticator.answer_of_ticket(&question);
             }
             tracing::error!(to, "another process asks for somebody whom this version does not have");
-            Err(Refusal::new(Code::Internal, "the processes of this deployment do not understand each other"))
+            let message = "the processes of this deployment do not understand each other";
+            Err(Refusal::new(Code::Internal, message).into())
         })
     })
 }

@@ -1,6 +1,6 @@
 //! The topologies that several processes share: an engine for the log, and the cluster that says who writes it.
 
-use super::{Storage, hybrid, kafka, namespaces, open_records, redis};
+use super::{LivePath, Storage, hybrid, kafka, namespaces, open_records, redis};
 use crate::config::{Role, Settings, Topology};
 use crate::serve::ServeError;
 use antiphon_cluster::{Answer, Cluster, ClusterOptions, Engine, Reads};
@@ -43,13 +43,18 @@ impl Shared {
         }
         self.engines.is_caught_up.store(true, Ordering::Release);
         let (kafka, redis) = (self.engines.kafka.clone(), self.engines.redis.clone());
-        let incarnation = move |shard| match (&kafka, &redis) {
-            (Some(kafka), _) => kafka.incarnation(shard),
-            (None, Some(redis)) => redis.incarnation(shard),
-            (None, None) => None,
-        };
-        tokio::spawn(note_incarnations(incarnation, self.cluster.clone(), self.leases.clone()));
-        self.cluster.start(self.roles.contains(&Role::Ai).then_some(answer));
+        let (cluster, leases) = (self.cluster.clone(), self.leases.clone());
+        let owns = self.roles.contains(&Role::Ai);
+        match (kafka, redis) {
+            (Some(kafka), _) if owns => {
+                tokio::spawn(note_incarnations(move |shard| kafka.incarnation(shard), cluster, leases));
+            }
+            (None, Some(redis)) if owns => {
+                tokio::spawn(note_incarnations(move |shard| redis.incarnation(shard), cluster, leases));
+            }
+            _ => {}
+        }
+        self.cluster.start(owns.then_some(answer));
         Ok(())
     }
 
@@ -74,11 +79,11 @@ pub async fn open(settings: &Settings, viewers: &ViewerCount) -> Result<Storage,
     let opening =
         Opening { settings, roles: settings.role_set()?, topology: settings.topology(), leases: records.leases() };
     let cluster = opening.bind(viewers).await?;
-    let (backbone, engines) = opening.engine(&cluster).await?;
+    let Opened { backbone, live_path, engines } = opening.engine(&cluster).await?;
     let (log, owned) = (cluster.log(), cluster.owned());
     let Opening { roles, leases, .. } = opening;
     let shared = Shared { cluster, roles, leases, engines };
-    Ok(Storage { log, backbone, records, owned, disk: None, shared: Some(shared) })
+    Ok(Storage { log, backbone, live_path, records, owned, disk: None, shared: Some(shared) })
 }
 
 struct Opening<'a> {
@@ -88,7 +93,11 @@ struct Opening<'a> {
     leases: Leases,
 }
 
-type Opened = (Arc<dyn Backbone>, Engines);
+struct Opened {
+    backbone: Arc<dyn Backbone>,
+    live_path: LivePath,
+    engines: Engines,
+}
 
 impl Opening<'_> {
     fn has(&self, role: Role) -> bool {
@@ -147,7 +156,7 @@ impl Opening<'_> {
             let log = Arc::new(log);
             cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: false });
         }
-        Ok((backbone, Engines::default()))
+        Ok(Opened { backbone, live_path: LivePath::Log, engines: Engines::default() })
     }
 
     async fn kafka(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
@@ -155,50 +164,53 @@ impl Opening<'_> {
         let delivering = backbone.clone();
         let on_commit: OnCommit = Arc::new(move |records| delivering.deliver(records));
         let engines = self.kafka_log(cluster, Following::Prompt, on_commit).await?;
-        Ok((backbone, engines))
+        Ok(Opened { backbone, live_path: LivePath::Log, engines })
     }
 
     async fn kafka_relay(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
         let backbone = Arc::new(RedisPubSub::new(redis::target(self.settings)?));
-        let states = StreamStates::new(redis::target(self.settings)?);
-        let (is_relay, owned) = (self.has(Role::Relay), cluster.owned());
+        let live_path = LivePath::PubSub(backbone.clone());
+        let is_relay = self.has(Role::Relay);
         if !is_relay && !self.has(Role::Ai) {
-            return Ok((backbone, Engines::default()));
+            return Ok(Opened { backbone, live_path, engines: Engines::default() });
         }
+        let (states, owned) = (self.stream_states()?, cluster.owned());
         let is_caught_up = Arc::new(AtomicBool::new(false));
         let (publishing, may_publish) = (backbone.clone(), is_caught_up.clone());
         let on_commit: OnCommit = Arc::new(move |records| {
             if is_relay && may_publish.load(Ordering::Acquire) {
                 publishing.deliver(records);
             }
-            note_states(&states, &owned, records);
+            if let Some(states) = &states {
+                note_states(states, &owned, records);
+            }
         });
         let following = if is_relay { Following::Prompt } else { Following::None };
         let engines = self.kafka_log(cluster, following, on_commit).await?;
-        Ok((backbone, Engines { is_caught_up, ..engines }))
+        Ok(Opened { backbone, live_path, engines: Engines { is_caught_up, ..engines } })
     }
 
     async fn hybrid(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
         let copies = RedisCopies::new(redis::target(self.settings)?, self.settings.sharding()?);
-        let states = StreamStates::new(redis::target(self.settings)?);
-        let (owned, backbone) = (cluster.owned(), Arc::new(copies));
-        let delivering = hybrid::on_commit(backbone.clone(), owned.clone());
-        let on_commit: OnCommit = Arc::new(move |records| {
-            delivering(records);
-            note_states(&states, &owned, records);
-        });
+        let backbone = Arc::new(copies);
+        let live_path = LivePath::Copies(backbone.clone());
+        let on_commit = hybrid::on_commit(backbone.clone(), self.stream_states()?, cluster.owned());
         let engines = self.kafka_log(cluster, Following::Lazy, on_commit).await?;
-        Ok((backbone, engines))
+        Ok(Opened { backbone, live_path, engines })
     }
 
     async fn redis_streams(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
         let table = namespaces(self.settings);
-        let states = StreamStates::new(redis::target(self.settings)?);
+        let states = self.stream_states()?;
         let options = RedisOptions {
             target: redis::target(self.settings)?,
             sharding: self.settings.sharding()?,
             settings: Arc::new(move |namespace| table.settings(namespace)),
-            on_commit: Arc::new(move |records| states.note(records)),
+            on_commit: Arc::new(move |records| {
+                if let Some(states) = &states {
+                    states.note(records);
+                }
+            }),
             on_lost: cluster.on_lost(),
             incarnation_floor: self.incarnation_floor().await?,
             is_durable_unless_known: false,
@@ -207,7 +219,14 @@ impl Opening<'_> {
         let log = RedisLog::open(options).await.map_err(|error| ServeError::Start(format!("redis: {error}")))?;
         let log = Arc::new(log);
         cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()), outlives_owner: true });
-        Ok((log.follower(), Engines { redis: Some(log), ..Engines::default() }))
+        let backbone = log.follower();
+        let live_path = LivePath::Streams(backbone.clone());
+        Ok(Opened { backbone, live_path, engines: Engines { redis: Some(log), ..Engines::default() } })
+    }
+
+    /// The mirror of the streams' states: only who owns rooms has any to write.
+    fn stream_states(&self) -> Result<Option<StreamStates>, ServeError> {
+        Ok(if self.has(Role::Ai) { Some(StreamStates::new(redis::target(self.settings)?)) } else { None })
     }
 
     async fn kafka_log(

@@ -5,6 +5,7 @@
 mod alike;
 mod conversation;
 mod crash;
+mod degraded;
 mod fenced;
 mod interrupt;
 mod queue;

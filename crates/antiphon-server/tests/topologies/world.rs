@@ -91,7 +91,7 @@ fn asked(request: &Request) -> String {
 }
 
 /// `paced TOKENS RATE …` is answered so, `held …` waits for a release after its first words, and anything else is echoed.
-fn answer(request: &Request) -> Reply {
+pub fn answer(request: &Request) -> Reply {
     let content = asked(request);
     let mut words = content.split(' ');
     match (words.next(), words.next(), words.next()) {

@@ -127,7 +127,7 @@ impl Committer {
 
     fn append(&mut self, appends: &mut Vec<Append>) {
         let contents = self.shared.contents.clone();
-        let store = contents.place.check(1).and_then(|()| contents.store());
+        let store = contents.place.check_often().and_then(|()| contents.store());
         let store = match store {
             Ok(store) => store,
             Err(error) => {

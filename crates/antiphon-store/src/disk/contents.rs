@@ -5,6 +5,7 @@ use super::retention::Overdue;
 use super::store::{Durability, Store};
 use super::{OpenError, journal, space};
 use crate::edge::{Check, Extent};
+use antiphon_core::limits::DISK_LOOK_INTERVAL;
 use antiphon_core::{Bounds, ChannelName, LogError, Position, ReadFrom, ReadLimit, Record};
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
@@ -50,12 +51,27 @@ pub struct Place {
     pub log: PathBuf,
     /// Bytes of the disk that appends leave free.
     pub reserve: u64,
+    /// When the disk was last seen to have that much; a look costs as much as a small write.
+    pub seen_free: Mutex<Option<Instant>>,
 }
 
 impl Place {
     /// Fails while less than the reserve, divided by `share`, is free.
     pub fn check(&self, share: u64) -> Result<(), LogError> {
         space::check(&self.folder, self.reserve / share)
+    }
+
+    /// As [`Self::check`] of the whole reserve, but looks only where the last look is a while ago: what can be written
+    /// meanwhile is far less than the reserve.
+    pub fn check_often(&self) -> Result<(), LogError> {
+        let mut seen_free = self.seen_free.lock();
+        if seen_free.is_some_and(|at| at.elapsed() < DISK_LOOK_INTERVAL) {
+            return Ok(());
+        }
+        *seen_free = None;
+        self.check(1)?;
+        *seen_free = Some(Instant::now());
+        Ok(())
     }
 }
 

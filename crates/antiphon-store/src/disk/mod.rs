@@ -153,8 +153,12 @@ impl EmbeddedLog {
         identity.write(folder)?;
         let durability = if is_synced { Durability::Disk } else { Durability::System };
         let channels = Channels::new(options.namespaces, Incarnations::One(identity.incarnation));
-        let contents =
-            Arc::new(Contents::new(Place { folder: folder.to_owned(), log, reserve }, durability, channels, store));
+        let contents = Arc::new(Contents::new(
+            Place { folder: folder.to_owned(), log, reserve, seen_free: Mutex::default() },
+            durability,
+            channels,
+            store,
+        ));
         let shared = Arc::new(Shared {
             contents: contents.clone(),
             incarnation: identity.incarnation,

@@ -1,7 +1,7 @@
 //! One topology under faults for some time.
 
 use super::inject::last_lines;
-use super::load::Size;
+use super::load::{Room, Size};
 use super::silence::now_micros;
 use super::verdict::Verdict;
 use super::{Drawn, Fault, Kafka, Load, Row, Stage, Transport};
@@ -133,11 +133,7 @@ fn recovery_of(stage: &Stage) -> Duration {
 async fn converged(load: &Load, patience: Duration) -> Result<(), String> {
     let (from, began) = (now_micros(), Instant::now());
     loop {
-        let behind: Vec<String> = load
-            .watchers()
-            .filter(|client| client.silence.latest_stamp() < from)
-            .map(|client| format!("{} at {}", client.channel.1, client.reading.lock().number()))
-            .collect();
+        let behind: Vec<String> = load.rooms.iter().flat_map(|room| behind(room, from)).collect();
         if behind.is_empty() {
             return Ok(());
         }
@@ -146,6 +142,15 @@ async fn converged(load: &Load, patience: Duration) -> Result<(), String> {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The clients of a room without a token since `from`, and what its person is at.
+fn behind(room: &Room, from: u64) -> impl Iterator<Item = String> {
+    room.clients.iter().filter(move |client| client.silence.latest_stamp() < from).map(|client| {
+        let (what, since) = room.doing.lock().clone();
+        let at = client.reading.lock().number();
+        format!("{} at {at}, whose person {what} since {:.1?}", room.id, since.elapsed())
+    })
 }
 
 /// What the processes had to say, where something went wrong.

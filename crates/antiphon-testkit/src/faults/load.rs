@@ -16,6 +16,8 @@ use tokio::task::JoinHandle;
 const CALL: Duration = Duration::from_secs(15);
 /// How long a person waits for an answer before saying something else.
 const ANSWER: Duration = Duration::from_secs(60);
+/// How long a person waits before asking whether the answer is still to come.
+const LOOK: Duration = Duration::from_secs(5);
 /// Findings that are kept word for word.
 const MAX_PROBLEMS: usize = 20;
 
@@ -62,6 +64,8 @@ pub struct Room {
     pub id: String,
     /// What was acknowledged.
     pub said: Arc<Mutex<Vec<Said>>>,
+    /// What its person is at, and since when.
+    pub doing: Arc<Mutex<(String, Instant)>>,
     /// Two clients.
     pub clients: Vec<Client>,
 }
@@ -88,6 +92,22 @@ pub struct Load {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// What a room's person needs of it.
+struct Talk {
+    id: String,
+    said: Arc<Mutex<Vec<Said>>>,
+    doing: Arc<Mutex<(String, Instant)>>,
+    /// The first client's.
+    reading: Arc<Mutex<super::Reading>>,
+}
+
+impl Talk {
+    fn of(room: &Room) -> Self {
+        let Room { id, said, doing, clients } = room;
+        Self { id: id.clone(), said: said.clone(), doing: doing.clone(), reading: clients[0].reading.clone() }
+    }
+}
+
 /// What each writer needs.
 #[derive(Clone)]
 struct Writer {
@@ -110,9 +130,10 @@ impl Load {
         let (mut rooms, mut channels, mut tasks) = (Vec::new(), Vec::new(), Vec::new());
         for number in 0..size.rooms {
             let id = apis[number % apis.len()].room("anna").await;
-            let room = Room { said: Arc::default(), clients: vec![follow("ar-room", &id), follow("ar-room", &id)], id };
-            let reading = room.clients[0].reading.clone();
-            tasks.push(tokio::spawn(writer.clone().talk(number, room.id.clone(), room.said.clone(), reading)));
+            let doing = Arc::new(Mutex::new((String::new(), Instant::now())));
+            let clients = vec![follow("ar-room", &id), follow("ar-room", &id)];
+            let room = Room { said: Arc::default(), doing, clients, id };
+            tasks.push(tokio::spawn(writer.clone().talk(number, Talk::of(&room))));
             rooms.push(room);
         }
         for number in 0..size.channels {
@@ -185,12 +206,17 @@ impl Writer {
         }
     }
 
-    async fn talk(self, room: usize, id: String, said: Arc<Mutex<Vec<Said>>>, reading: Arc<Mutex<super::Reading>>) {
+    async fn talk(self, room: usize, talk: Talk) {
         let Size { tokens, rate, interrupts, .. } = self.size;
+        let Talk { id, said, doing, reading } = talk;
+        let at = |what: String| *doing.lock() = (what, Instant::now());
         let path = format!("/api/ar-rooms/{id}/messages");
         for number in 0.. {
             let content = format!("paced {tokens} {rate} room-{room} message-{number}");
             let body = json!({ "content": content, "clientMessageId": format!("m{number}") });
+            // In another log nothing says how this stream ended. The message may be in the one that is replaced meanwhile.
+            let replaced = reading.lock().replaced;
+            at(format!("says message-{number}"));
             let accepted = self.until_taken(&path, &body, 202).await;
             let stream = accepted.as_ref().and_then(|accepted| accepted["streamId"].as_str()).unwrap_or_default();
             if !stream.is_empty() {
@@ -199,18 +225,39 @@ impl Writer {
             if interrupts && rand::rng().random_bool(0.15) {
                 self.interrupt(stream).await;
             }
+            at(format!("waits for {stream}"));
             let is_patient = rand::rng().random_bool(0.8);
-            let began = Instant::now();
-            // In another log nothing says how this stream ended.
-            let replaced = reading.lock().replaced;
             let is_awaited = || {
                 let reading = reading.lock();
                 !reading.has_ended(stream) && reading.replaced == replaced
             };
-            while is_patient && is_awaited() && began.elapsed() < ANSWER && !self.is_over() {
-                tokio::time::sleep(Duration::from_millis(30)).await;
+            if is_patient {
+                let is_past = |answer: &Answer| {
+                    let is_open = ["queued", "active", "paused"].iter().any(|open| answer.body["status"] == *open);
+                    // Only where the log was lost before can the end be in one that is gone.
+                    answer.status == 404 || (answer.status == 200 && !is_open && reading.lock().replaced > 0)
+                };
+                self.wait(stream, is_awaited, is_past).await;
             }
             if self.is_over() {
+                return;
+            }
+        }
+    }
+
+    /// Until the answer is no longer awaited. One that is long in coming is asked for: where a log can be lost, it may have
+    /// been lost with the owner that took the message.
+    async fn wait(&self, stream: &str, is_awaited: impl Fn() -> bool, is_past: impl Fn(&Answer) -> bool) {
+        let (began, mut looked) = (Instant::now(), Instant::now());
+        while is_awaited() && began.elapsed() < ANSWER && !self.is_over() {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            if looked.elapsed() < LOOK {
+                continue;
+            }
+            looked = Instant::now();
+            let api = &self.apis[rand::rng().random_range(0..self.apis.len())];
+            let call = api.request("GET", &format!("/api/streams/{stream}")).timeout(CALL);
+            if api.try_send(call).await.is_some_and(|answer| is_past(&answer)) {
                 return;
             }
         }

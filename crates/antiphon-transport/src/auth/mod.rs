@@ -14,7 +14,7 @@ pub use guest::Guest;
 pub use ticket::Ticket;
 pub use token::MintedClaims;
 
-use antiphon_core::{Code, Elsewhere, Identity, OwnedShards, Refusal};
+use antiphon_core::{AnswerError, Code, Elsewhere, Identity, OwnedShards, Refusal};
 use api_key::ApiKeys;
 use axum::http::{HeaderMap, HeaderName, header};
 use bytes::Bytes;
@@ -135,8 +135,8 @@ impl Authenticator {
         self.tickets.share(owned, elsewhere);
     }
 
-    /// Answers what another process asks of a ticket. None where it would not wait here.
-    pub fn answer_of_ticket(&self, question: &[u8]) -> Option<Result<Bytes, Refusal>> {
+    /// Answers what another process asks of a ticket, where the ticket waits here.
+    pub fn answer_of_ticket(&self, question: &[u8]) -> Result<Bytes, AnswerError> {
         self.tickets.answer(question)
     }
 

@@ -1,7 +1,7 @@
 //! Tokens, keys and tickets that hold, and all the ways in which they do not. The keys in `test_keys` are used here only.
 
 use super::*;
-use antiphon_core::{ChannelName, Pattern, Sharding};
+use antiphon_core::{AnswerError, ChannelName, Pattern, Sharding};
 use axum::routing::get;
 use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, jwk::Jwk};
@@ -259,7 +259,10 @@ struct Other(Arc<Authenticator>);
 #[async_trait::async_trait]
 impl Elsewhere for Other {
     async fn ask(&self, _channel: &ChannelName, question: Bytes) -> Result<Bytes, Refusal> {
-        self.0.answer_of_ticket(&question).expect("the owner is asked")
+        self.0.answer_of_ticket(&question).map_err(|error| match error {
+            AnswerError::NotOwner => panic!("the owner is asked"),
+            AnswerError::Refused(refusal) => refusal,
+        })
     }
 }
 
@@ -279,9 +282,10 @@ async fn any_process_redeems_what_any_other_gave_once() {
             assert_eq!(again.authenticate(&none, Some(&ticket)).await.unwrap_err().code, Code::Unauthorized);
         }
     }
-    assert!(other.answer_of_ticket(br#"{"Take":{"digest":[0]}}"#).unwrap().is_err());
-    let digest = vec![0; 32];
-    assert!(other.answer_of_ticket(&serde_json::to_vec(&json!({"Take": {"digest": digest}})).unwrap()).is_none());
+    let unreadable = other.answer_of_ticket(br#"{"Take":{"digest":[0]}}"#).unwrap_err();
+    assert!(matches!(unreadable, AnswerError::Refused(refusal) if refusal.code == Code::Internal));
+    let question = serde_json::to_vec(&json!({"Take": {"digest": vec![0; 32]}})).unwrap();
+    assert_eq!(other.answer_of_ticket(&question), Err(AnswerError::NotOwner));
 }
 
 #[tokio::test]

@@ -68,6 +68,8 @@ pub struct ApiState {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The numbers of live delivery.
     pub stats: Arc<dyn Fn() -> RealtimeStats + Send + Sync>,
+    /// Names of what the process works worse without and is without now, such as `redis`.
+    pub away: Arc<dyn Fn() -> Vec<&'static str> + Send + Sync>,
 }
 
 /// What a process serves beside its own health and numbers.

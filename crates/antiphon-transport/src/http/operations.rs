@@ -52,10 +52,14 @@ pub struct AgentView {
 /// The process lives.
 #[derive(Serialize, ToSchema)]
 pub struct HealthView {
-    /// `healthy`, or `ready`.
+    /// `healthy` or `degraded`, and `ready` where that was the question.
     pub status: &'static str,
     /// The server's version.
     pub version: &'static str,
+    /// What it works worse without and is without now: `log`, `redis`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub away: Vec<&'static str>,
 }
 
 /// Who answers.
@@ -64,13 +68,15 @@ pub(crate) async fn agents(State(state): State<Arc<ApiState>>, _: Anyone) -> Jso
     Json(AgentsView { agents: (state.agents)() })
 }
 
-/// Whether the process lives; it does if it answers.
+/// Whether the process lives, which it does if it answers, and what it is without.
 #[utoipa::path(get, path = "/health", tag = "operations", security(()), responses((status = 200, body = HealthView)))]
-pub(crate) async fn health() -> Json<HealthView> {
-    Json(HealthView { status: "healthy", version: env!("CARGO_PKG_VERSION") })
+pub(crate) async fn health(State(state): State<Arc<ApiState>>) -> Json<HealthView> {
+    let away = (state.away)();
+    let status = if away.is_empty() { "healthy" } else { "degraded" };
+    Json(HealthView { status, version: env!("CARGO_PKG_VERSION"), away })
 }
 
-/// Whether the server takes work.
+/// Whether the server takes work; it may lack what it can do without.
 #[utoipa::path(get, path = "/ready", tag = "operations", security(()), responses(
     (status = 200, body = HealthView), (status = 503, description = "unavailable", body = ProblemDetails)))]
 pub(crate) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Json<HealthView>, Problem> {
@@ -80,7 +86,7 @@ pub(crate) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Json<Hea
         tracing::warn!(%error, "not ready");
         "the log takes no events at the moment"
     } else {
-        return Ok(Json(HealthView { status: "ready", version: env!("CARGO_PKG_VERSION") }));
+        return Ok(Json(HealthView { status: "ready", version: env!("CARGO_PKG_VERSION"), away: (state.away)() }));
     };
     Err(Refusal::new(Code::Unavailable, reason).retry_after(Duration::from_secs(2)).into())
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RealtimeStats {
-    /// `healthy`, or `degraded` while something that this process needs is away.
+    /// `healthy`, or `degraded` while something that this process works worse without is away.
     pub status: String,
     /// Server-sent events.
     pub sse: SseStats,
@@ -57,13 +57,13 @@ pub struct WebSocketStats {
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChannelStats {
-    /// Whether the live path between processes works.
+    /// Whether the live path between processes works. Without it events come later, from the log.
     pub is_connected: bool,
     /// How many channels.
     pub active_channels: usize,
     /// How many subscriptions to them.
     pub total_subscriptions: usize,
-    /// How many of the channels this process follows over Redis.
+    /// How many of the channels this process follows over Redis now.
     pub redis_subscriptions: usize,
     /// Their names; for back-end callers only.
     pub channels: Vec<String>,

@@ -4,12 +4,13 @@ pub mod shared_log;
 
 use self::shared_log::{Outside, SharedLog};
 use antiphon_cluster::{Cluster, ClusterError, ClusterOptions, Engine, Reads};
-use antiphon_core::{Backbone, ChannelName, Event, EventKind, OnCommit, Sharding, ViewerCount};
+use antiphon_core::{AnswerError, Backbone, ChannelName, Event, EventKind, OnCommit, Sharding, ViewerCount};
 use antiphon_sql::{Leases, Records};
 use antiphon_store::{NamespaceTable, ShardedMemoryLog};
 use bytes::Bytes;
 use futures::FutureExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 pub const TAKEOVER: Duration = Duration::from_secs(2);
@@ -29,6 +30,8 @@ pub struct Process {
     pub cluster: Arc<Cluster>,
     pub viewers: ViewerCount,
     pub shared: Option<Arc<SharedLog>>,
+    /// How many questions it goes on to answer as one that does not own what they are about.
+    pub disowns: Arc<AtomicUsize>,
 }
 
 /// A process that can be killed and suspended.
@@ -80,7 +83,7 @@ impl Deployment {
             durable: false,
             viewers: viewers.clone(),
         });
-        Ok(Process { cluster: cluster.await?, viewers, shared: None })
+        Ok(Process { cluster: cluster.await?, viewers, shared: None, disowns: Arc::default() })
     }
 
     /// A process that may own shards of the log outside, and answers questions by its number.
@@ -104,7 +107,17 @@ impl Deployment {
 
     /// A process that may own shards, each in its own memory.
     pub async fn owner_in_memory(&self, id: usize) -> Process {
-        let process = self.bind(id, "ai", SECRET, &self.leases).await.unwrap();
+        self.owner_in_memory_with(id, &self.leases).await
+    }
+
+    /// The same with a way of its own to the leases, which is cut by closing the records.
+    pub async fn owner_in_memory_apart(&self, id: usize) -> (Process, Records) {
+        let records = Records::open(&self.folder.path().join("records.sqlite")).await.unwrap();
+        (self.owner_in_memory_with(id, &records.leases()).await, records)
+    }
+
+    async fn owner_in_memory_with(&self, id: usize, leases: &Leases) -> Process {
+        let process = self.bind(id, "ai", SECRET, leases).await.unwrap();
         let log = Arc::new(ShardedMemoryLog::new(NamespaceTable::default(), process.on_commit(), self.sharding));
         process.cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: true });
         process.start(id);
@@ -144,9 +157,11 @@ impl Process {
     }
 
     fn start(&self, id: usize) {
+        let disowns = self.disowns.clone();
         self.cluster.start(Some(Arc::new(move |question: Bytes| {
+            let disowned = disowns.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
             let answer = format!("{id}: {}", String::from_utf8_lossy(&question));
-            async move { Ok(answer.into()) }.boxed()
+            async move { if disowned { Err(AnswerError::NotOwner) } else { Ok(answer.into()) } }.boxed()
         })));
     }
 

@@ -98,7 +98,7 @@ impl LocalCopy {
         };
         let shards = Arc::new(Shards::new(sharding, rows));
         let channels = Channels::new(namespaces, Incarnations::OfShards(shards.clone()));
-        let place = Place { folder: folder.to_owned(), log, reserve: DISK_RESERVE_BYTES };
+        let place = Place { folder: folder.to_owned(), log, reserve: DISK_RESERVE_BYTES, seen_free: Mutex::default() };
         let contents = Arc::new(Contents::new(place, Durability::Prefix, channels, store));
         let writer = Arc::new(Writer::new(contents.clone(), shards.clone(), next_channel));
         writer.finish_discards().map_err(|error| folder::corrupt(folder, error.to_string()))?;

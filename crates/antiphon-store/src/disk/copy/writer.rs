@@ -64,7 +64,7 @@ impl Writer {
         }
         changes.iter().try_for_each(|change| self.check(shard, incarnation, change))?;
         let mut turn = self.turn.lock();
-        self.contents.place.check(1)?;
+        self.contents.place.check_often()?;
         if self.shards.get(shard).is_some_and(|row| row.is_leaving || row.incarnation != incarnation) {
             self.discard_now(shard)?;
         }

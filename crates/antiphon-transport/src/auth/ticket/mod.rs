@@ -7,7 +7,7 @@ mod waiting;
 
 use super::unauthorized;
 use antiphon_core::limits::TICKET_LIFETIME;
-use antiphon_core::{ChannelName, Code, Elsewhere, Identity, OwnedShards, Refusal, Timestamp};
+use antiphon_core::{AnswerError, ChannelName, Code, Elsewhere, Identity, OwnedShards, Refusal, Timestamp};
 use bytes::Bytes;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -97,18 +97,15 @@ impl Tickets {
         serde_json::from_slice(&answer).map_err(|error| unreadable(&error))
     }
 
-    /// Answers another process. None where the ticket would not wait here.
-    pub(super) fn answer(&self, question: &[u8]) -> Option<Result<Bytes, Refusal>> {
-        let answered = || {
-            let question: Question = serde_json::from_slice(question).map_err(|error| unreadable(&error))?;
-            let place = place(question.digest())?;
-            if self.others.get().is_some_and(|others| others.owned.epoch_of(&place).is_none()) {
-                return Ok(None);
-            }
-            let answer = serde_json::to_vec(&self.obey(question)).map_err(|error| unreadable(&error))?;
-            Ok(Some(Bytes::from(answer)))
-        };
-        answered().transpose()
+    /// Answers another process, where the ticket waits here.
+    pub(super) fn answer(&self, question: &[u8]) -> Result<Bytes, AnswerError> {
+        let question: Question = serde_json::from_slice(question).map_err(|error| unreadable(&error))?;
+        let place = place(question.digest())?;
+        if self.others.get().is_some_and(|others| others.owned.epoch_of(&place).is_none()) {
+            return Err(AnswerError::NotOwner);
+        }
+        let answer = serde_json::to_vec(&self.obey(question)).map_err(|error| unreadable(&error))?;
+        Ok(answer.into())
     }
 
     fn obey(&self, question: Question) -> Option<Identity> {

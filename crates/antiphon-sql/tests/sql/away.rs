@@ -1,12 +1,9 @@
 //! PostgreSQL away, silent or refusing: calls fail soon and say why, and go on by themselves once it is back.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod databases;
-
+use crate::databases::{Postgres, message, projection, room};
 use antiphon_core::{Code, Refusal};
 use antiphon_sql::*;
 use antiphon_testkit::proxy::{Link, Proxy};
-use databases::{Postgres, message, projection, room};
 use std::future::Future;
 use std::time::{Duration, Instant};
 

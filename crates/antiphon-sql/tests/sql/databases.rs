@@ -1,6 +1,5 @@
 //! Databases for tests: a SQLite file, and on the PostgreSQL that is given a database of the test's own. Both go with the
 //! value that names them.
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test uses some of it, and fails by panicking")]
 
 use antiphon_core::*;
 use antiphon_sql::*;

@@ -1,11 +1,8 @@
 //! What is written comes back, and a projection is all or nothing.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod databases;
-
+use crate::databases::{TestDatabase, databases, message, projection, room};
 use antiphon_core::*;
 use antiphon_sql::*;
-use databases::{TestDatabase, databases, message, projection, room};
 use std::sync::Arc;
 use tokio::sync::Barrier;
 

@@ -1,10 +1,7 @@
 //! The doctor names what is wrong with a PostgreSQL database, and what to do.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod databases;
-
+use crate::databases::{self, Postgres};
 use antiphon_sql::*;
-use databases::Postgres;
 use std::time::{Duration, Instant};
 
 /// The problems' and warnings' sentences; each has advice.

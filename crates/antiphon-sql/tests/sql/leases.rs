@@ -1,11 +1,8 @@
 //! A lease has one holder at a time, by the database's clock, and its epoch only grows.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod databases;
-
+use crate::databases::databases;
 use antiphon_core::{Shard, Sharding};
 use antiphon_sql::*;
-use databases::databases;
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(30);
