@@ -1,6 +1,7 @@
 //! `cargo xtask servers`, and what `cargo xtask test` starts: Kafka, Redis and PostgreSQL on ports and in folders of their
 //! own. A second process of this program supervises them and stops them when this one ends, in whatever way.
 
+mod certificates;
 mod jars;
 mod kafka;
 mod ports;
@@ -142,6 +143,10 @@ fn start(kinds: &[Kind], brokers: u16) -> Result<Servers, String> {
     }
     if wanted.is_empty() {
         return Ok(servers);
+    }
+    if let Err(reason) = certificates::install() {
+        println!("    NO CERTIFICATES: {reason}");
+        servers.missing.push(format!("what needs certificates, which could not be had: {reason}"));
     }
     remove_stale(&base);
     let begun = Instant::now();

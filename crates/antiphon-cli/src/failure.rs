@@ -32,6 +32,14 @@ impl Failure {
         }
     }
 
+    /// What it is and what mends it, in one line.
+    pub(crate) fn sentence(&self) -> String {
+        match self {
+            Self::Told { message, fix: Some(fix) } => format!("{message}: {fix}"),
+            other => other.to_string(),
+        }
+    }
+
     /// What writing to standard output came to.
     pub(crate) fn from_output(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {

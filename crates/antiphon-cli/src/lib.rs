@@ -18,7 +18,7 @@ mod sse;
 mod tail;
 mod token;
 
-pub use bench::BenchArguments;
+pub use bench::{BenchArguments, Leftover, Removal};
 pub use chat::ChatArguments;
 pub use doctor::{DoctorArguments, EngineFinding, EngineReport, Engines};
 pub use publish::PublishArguments;
@@ -46,8 +46,10 @@ pub enum ClientCommand {
     Bench(BenchArguments),
 }
 
-/// Runs a command to its end; `engines` is how the doctor looks at those that a configuration names. What goes wrong is said on standard error; the exit code is 0 only where all went well.
-pub async fn run(command: ClientCommand, engines: Engines) -> ExitCode {
+/// Runs a command to its end. `engines` is how the doctor looks at those that a configuration names, `removal` how the
+/// benchmark removes what it made in Kafka and Redis. What goes wrong is said on standard error; the exit code is 0 only
+/// where all went well.
+pub async fn run(command: ClientCommand, engines: Engines, removal: Removal) -> ExitCode {
     // A second call finds it installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match command {
@@ -56,7 +58,7 @@ pub async fn run(command: ClientCommand, engines: Engines) -> ExitCode {
         ClientCommand::Publish(arguments) => publish::run(arguments).await,
         ClientCommand::Token(arguments) => token::run(arguments),
         ClientCommand::Doctor(arguments) => doctor::run(arguments, &engines).await,
-        ClientCommand::Bench(arguments) => bench::run(arguments).await,
+        ClientCommand::Bench(arguments) => bench::run(arguments, removal).await,
     };
     match result {
         Ok(code) => code,

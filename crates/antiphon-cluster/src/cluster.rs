@@ -9,7 +9,8 @@ use crate::owners::Owners;
 use crate::ownership::{self, Losses, OwnershipParts};
 use crate::peers::Peers;
 use crate::presence::{self, TELLING};
-use crate::routes::{Routes, has_role};
+use crate::reach::{Reach, Unserved};
+use crate::routes::{Routes, has_role, without_role};
 use crate::secret::Secret;
 use crate::service::Service;
 use crate::timing::Timing;
@@ -17,7 +18,7 @@ use crate::watching::{self, Watching};
 use antiphon_core::limits::{
     PEER_CONNECTION_WINDOW, PEER_KEEPALIVE, PEER_MESSAGE_BYTES, PEER_STREAM_WINDOW, PEER_STREAMS,
 };
-use antiphon_core::{AnswerError, Elsewhere, Fenced, Log, OnLost, OwnedShards, Sharding, ViewerCount};
+use antiphon_core::{AnswerError, Elsewhere, Fenced, Log, OnLost, OwnedShards, ShardWork, Sharding, ViewerCount};
 use antiphon_sql::{Leases, ProcessRow, RecordsError};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -105,19 +106,24 @@ pub enum ClusterError {
 pub struct Cluster {
     process: watch::Sender<ProcessRow>,
     leases: Arc<dyn LeaseTable>,
+    may_own: bool,
     timing: Timing,
     reads: Reads,
     durable: bool,
     secret: Secret,
     owners: Owners,
+    reach: Arc<Reach>,
     engine: Arc<OnceLock<Arc<dyn Log>>>,
     /// The engine's fencing, and whether its shards may be moved.
     fenced: OnceLock<(Arc<dyn Fenced>, bool)>,
+    /// What runs in the shards.
+    work: OnceLock<Arc<dyn ShardWork>>,
     answer: Arc<OnceLock<Answer>>,
     losses: Arc<Losses>,
     backbone: Arc<GrpcBackbone>,
     watching: Arc<Watching>,
     listener: Mutex<Option<TcpListener>>,
+    retreating: CancellationToken,
     leaving: Mutex<Option<oneshot::Sender<oneshot::Sender<()>>>>,
     announcing: Mutex<Option<tokio::task::JoinHandle<()>>>,
     tasks: Mutex<JoinSet<()>>,
@@ -151,7 +157,9 @@ impl Cluster {
             None => listener.local_addr().map_err(refused)?.to_string(),
         };
         let timing = Timing::of(takeover);
-        let process = ProcessRow { id: process_id, address, roles };
+        let may_own = has_role(&roles, ownership::ROLE);
+        // It counts among those that share shards once it can own any.
+        let process = ProcessRow { id: process_id, address, roles: without_role(&roles, ownership::ROLE) };
         let away = |error: LeaseError| ClusterError::Away(error.to_string());
         leases.announce(&process, timing.ttl).await.map_err(away)?;
         let routes = Arc::new(Routes::new(leases.clone()));
@@ -166,18 +174,22 @@ impl Cluster {
         Ok(Arc::new(Self {
             process: watch::Sender::new(process),
             leases,
+            may_own,
             timing,
             reads,
             durable,
             secret,
+            reach: Arc::new(Reach::new(owners.clone())),
             owners,
             engine: Arc::default(),
             fenced: OnceLock::new(),
+            work: OnceLock::new(),
             answer: Arc::default(),
             losses: Arc::default(),
             backbone: Arc::new(GrpcBackbone::new(owned.clone())),
             watching: Arc::new(Watching::new(owned, viewers)),
             listener: Mutex::new(Some(listener)),
+            retreating: CancellationToken::new(),
             leaving: Mutex::default(),
             announcing: Mutex::default(),
             tasks: Mutex::default(),
@@ -194,6 +206,11 @@ impl Cluster {
     /// The shards that this process owns, now and later.
     pub fn owned(&self) -> OwnedShards {
         self.owners.owned.clone()
+    }
+
+    /// The shards whose channels this process can do nothing for now, as was seen last: waits for nothing.
+    pub fn unserved(&self) -> Vec<Unserved> {
+        self.reach.unserved()
     }
 
     /// What the engine calls when the log ends an ownership.
@@ -230,6 +247,14 @@ impl Cluster {
         }
     }
 
+    /// What runs in the shards, asked before one is given away, once, before [`start`](Self::start). Without it nothing is
+    /// taken to run.
+    pub fn set_work(&self, work: Arc<dyn ShardWork>) {
+        if self.work.set(work).is_err() {
+            tracing::warn!("a second work was given to the cluster and is ignored");
+        }
+    }
+
     /// Answers the others, follows, and takes shards if the process has the role `ai`, an engine, and an `answer`.
     pub fn start(self: &Arc<Self>, answer: Option<Answer>) {
         let Some(listener) = self.listener.lock().take() else {
@@ -249,6 +274,8 @@ impl Cluster {
         let (routes, peers) = (self.owners.routes.clone(), self.owners.peers.clone());
         let (stopped, look) = (self.stopped.clone(), self.timing.look);
         tasks.spawn(async move { routes.run(look, &peers, &stopped).await });
+        let (reach, stopped) = (self.reach.clone(), self.stopped.clone());
+        tasks.spawn(async move { reach.run(&stopped).await });
         tasks.spawn(watching::tell(self.owners.clone(), self.watching.clone(), self.stopped.clone()));
         for shard in self.owners.owned.sharding().all() {
             let (backbone, owners) = (self.backbone.clone(), self.owners.clone());
@@ -257,18 +284,18 @@ impl Cluster {
         if let Some(parts) = self.ownership() {
             let (leaving, left) = oneshot::channel();
             *self.leaving.lock() = Some(leaving);
-            tasks.spawn(ownership::run(parts, left));
+            tasks.spawn(ownership::run(parts, self.retreating.clone(), left));
         }
     }
 
     /// What owns shards here, if anything may.
     fn ownership(&self) -> Option<OwnershipParts> {
-        let (fenced, balances) =
-            self.fenced.get().filter(|_| has_role(&self.process.borrow().roles, ownership::ROLE))?;
+        let (fenced, balances) = self.fenced.get().filter(|_| self.may_own)?;
         Some(OwnershipParts {
             process: self.owners.process.clone(),
             leases: self.leases.clone(),
             fenced: fenced.clone(),
+            work: self.work.get().cloned(),
             owned: self.owners.owned.clone(),
             routes: self.owners.routes.clone(),
             peers: self.owners.peers.clone(),
@@ -310,6 +337,12 @@ impl Cluster {
                 tracing::error!(%error, "other processes are no longer answered");
             }
         }
+    }
+
+    /// Takes no more shards, and gives away those in which no answer runs, while other processes are there to take them.
+    /// For a process whose rooms finish what they began; where a log does not outlive its owner, all stay.
+    pub fn retreat(&self) {
+        self.retreating.cancel();
     }
 
     /// Gives all shards away, and takes its leave of the others. Whoever calls this has stopped the rooms, or they stop now.

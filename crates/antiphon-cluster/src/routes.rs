@@ -68,6 +68,20 @@ pub(crate) fn has_role(roles: &str, role: &str) -> bool {
     roles.split(',').any(|word| word.trim() == role)
 }
 
+/// The list with that role too.
+pub(crate) fn with_role(roles: &str, role: &str) -> String {
+    match roles {
+        "" => role.to_owned(),
+        roles if has_role(roles, role) => roles.to_owned(),
+        roles => format!("{roles},{role}"),
+    }
+}
+
+/// The list without that role.
+pub(crate) fn without_role(roles: &str, role: &str) -> String {
+    roles.split(',').filter(|word| word.trim() != role).collect::<Vec<_>>().join(",")
+}
+
 /// The table, and who reads it anew.
 pub(crate) struct Routes {
     leases: Arc<dyn LeaseTable>,
@@ -191,5 +205,10 @@ mod tests {
     #[test]
     fn roles_are_whole_words() {
         assert!(has_role("api, ai", "ai") && !has_role("api,realtime", "ai"));
+        assert_eq!(
+            [with_role("api", "ai"), with_role("api, ai", "ai"), with_role("", "ai")],
+            ["api,ai", "api, ai", "ai"]
+        );
+        assert_eq!([without_role("api, ai", "ai"), without_role("ai", "ai")], ["api", ""]);
     }
 }

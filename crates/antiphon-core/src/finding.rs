@@ -13,6 +13,15 @@ pub struct Finding<Kind> {
     pub is_fatal: bool,
 }
 
+/// What a look at an engine came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked<Kind> {
+    /// What answered, where something did: name and version.
+    pub server: Option<String>,
+    /// What is wrong with it; nothing is good.
+    pub findings: Vec<Finding<Kind>>,
+}
+
 impl<Kind> Finding<Kind> {
     /// The engine cannot be used like this.
     pub fn fatal(kind: Kind, sentence: String) -> Self {

@@ -84,6 +84,10 @@ pub const RECORDS_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 pub const RECORDS_STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long all statements of one call may take as this process sees it: PostgreSQL's own answer is worth more.
 pub const RECORDS_CALL_TIMEOUT: Duration = Duration::from_secs(4);
+/// How often the records' database is asked whether it answers, for `/ready`.
+pub const RECORDS_PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the records' database may be silent before a process is not ready: a restart of the database may pass unnoticed.
+pub const RECORDS_SILENCE: Duration = Duration::from_secs(5);
 /// How long bringing PostgreSQL's schema up to date may take, waiting for other processes that do so included.
 pub const RECORDS_MIGRATION_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest lease: one that seems to last longer was given before the database's clock was put back, and counts as
@@ -109,6 +113,9 @@ pub const MAX_SUBSCRIPTIONS: usize = 128;
 pub const OUTBOX_BYTES: usize = 64 * 1024;
 /// Frames that may wait for one client whatever their size: answers and notices that are not in the log.
 pub const OUTBOX_FRAMES: usize = 256;
+/// Channels whose missing events one process reads from the log at once: enough to hide the way to another process, and at
+/// [`CATCH_UP_BYTES`] each 16 MiB.
+pub const REPAIRS: usize = 256;
 /// Records and bytes that one catch-up read takes from the log.
 pub const CATCH_UP_EVENTS: usize = 256;
 /// See [`CATCH_UP_EVENTS`].
@@ -309,6 +316,8 @@ pub const PEER_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 pub const PEER_KEEPALIVE: Duration = Duration::from_secs(1);
 /// How long a call is tried again while ownership moves: a takeover, and a client still waits.
 pub const PEER_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a process asks the owners of shards whether they answer it, for `/ready`.
+pub const PEER_PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a process that has a copy of the log asks the owner where a channel ends, before its copy has to do.
 pub const PEER_BOUNDS_TIMEOUT: Duration = Duration::from_millis(500);
 /// How long an owner may take to answer a question that it has: a `?wait=true` and what stands around it.
@@ -345,6 +354,16 @@ pub const WATCHING_REPEAT: Duration = Duration::from_secs(1);
 pub const MAX_PROCESSES: usize = 1_024;
 /// Shards whose ownership begins at once: reading a log's tail is work for the engine.
 pub const SHARDS_BEGUN_AT_ONCE: usize = 16;
+/// Shards that a process gives away at one look at the leases, so that the others can tell how far it is.
+pub const SHARDS_GIVEN_AT_ONCE: usize = 4;
+/// How long a process that has more than its share waits for a shard in which no answer runs. Then one is kept from
+/// beginning new ones.
+pub const SHARD_IDLE_WAIT: Duration = Duration::from_secs(60);
+/// How long a shard may be kept from beginning answers before that is given up for another [`SHARD_IDLE_WAIT`]: a message
+/// waits no longer for being moved.
+pub const SHARD_HELD_BACK: Duration = Duration::from_secs(30);
+/// How long rooms may take to write down where they are when they leave.
+pub const ROOMS_LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an engine may take to end an ownership before its lease is given back all the same.
 pub const OWNERSHIP_END_TIMEOUT: Duration = Duration::from_secs(5);
 /// The shared secret of a deployment's processes, in bytes at most.
@@ -425,8 +444,13 @@ pub const REDIS_OUTBOX_RECORDS: usize = 16_384;
 pub const REDIS_OUTBOX_BYTES: usize = 16 << 20;
 /// Records that go to such a Redis in one call.
 pub const REDIS_OUTBOX_BATCH: usize = 512;
-/// Between two tail notices of one that publishes; three missed, and whoever follows reads the log.
+/// Between two tail notices of one that publishes; three missed, and whoever follows reads the log. While nobody is heard, it
+/// does so each time.
 pub const REDIS_TAIL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long none of those that publish may be silent before the log is read: two tail notices.
+pub const REDIS_SILENCE: Duration = Duration::from_secs(2);
+/// Reasons of one outage of Redis that are logged: a broken connection, a refused one, and some that alternate.
+pub const REDIS_OUTAGE_REASONS: usize = 4;
 /// Channels that tail notices tell of: each is named in three, and these are many more than move in that time.
 pub const REDIS_TAIL_CHANNELS: usize = 65_536;
 /// Channels in one tail notice, some 100 kB.

@@ -122,6 +122,22 @@ pub enum BeginError {
 /// cannot be judged. The engine refuses the shard's appends until [`Fenced::begin`] succeeds again. Must not block.
 pub type OnLost = Arc<dyn Fn(Shard, u32) + Send + Sync>;
 
+/// What runs in this process's shards, for whoever moves them to other processes.
+#[async_trait::async_trait]
+pub trait ShardWork: Send + Sync + 'static {
+    /// How many answers are under way in the shard: to move it now would break them off.
+    fn under_way(&self, shard: Shard) -> usize;
+
+    /// Begins no further answer in the shard until [`admit`](Self::admit): messages are taken, and wait for theirs.
+    fn hold_back(&self, shard: Shard);
+
+    /// Ends what runs in the shard in good order, and begins nothing there until [`admit`](Self::admit). Bounded in time.
+    async fn vacate(&self, shard: Shard);
+
+    /// All may run in the shard again.
+    fn admit(&self, shard: Shard);
+}
+
 /// What an engine that several processes write adds to [`Log`](crate::Log): appends to a shard are taken only between
 /// `begin` and `end`, and refused with [`LogError::NotOwner`] otherwise. Whatever two processes believe, at most one of
 /// them gets an append into the log.

@@ -6,11 +6,16 @@ use crate::latency::Hops;
 use crate::outlet::Outlet;
 use crate::session::Sessions;
 use crate::writer;
-use antiphon_core::{Backbone, ChannelName, Delivery, Log, Record, Refusal, ViewerCount, new_client_id};
+use antiphon_core::limits::{CATCH_UP_BYTES, CATCH_UP_EVENTS, REPAIRS};
+use antiphon_core::{
+    Backbone, ChannelName, Delivery, Log, LogError, Position, ReadFrom, ReadLimit, Record, Refusal, ViewerCount,
+    new_client_id,
+};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use tokio::sync::Semaphore;
 
 /// Where a log and a backbone meet the clients of this process.
 pub struct Hub {
@@ -21,6 +26,8 @@ pub struct Hub {
     sessions: Sessions,
     hops: Hops,
     delivered: AtomicU64,
+    /// So many channels may be looked up in the log at once because a delivery was missed.
+    repairs: Semaphore,
     this: Weak<Hub>,
 }
 
@@ -49,6 +56,7 @@ impl Hub {
             sessions: Sessions::default(),
             hops: Hops::default(),
             delivered: AtomicU64::new(0),
+            repairs: Semaphore::new(REPAIRS),
             this: this.clone(),
         });
         let receiver = Arc::downgrade(&hub);
@@ -94,6 +102,14 @@ impl Hub {
 
     pub(crate) fn log(&self) -> &dyn Log {
         self.log.as_ref()
+    }
+
+    /// Reads what a channel's live clients lack. Where a whole live path is silent all channels come at once, and wait here.
+    pub(crate) async fn read_missing(&self, channel: &ChannelName, after: Position) -> Result<Vec<Record>, LogError> {
+        // It is never closed.
+        let _permit = self.repairs.acquire().await;
+        let limit = ReadLimit { events: CATCH_UP_EVENTS, bytes: CATCH_UP_BYTES };
+        self.log.read(channel, ReadFrom::After(after), limit).await
     }
 
     pub(crate) fn viewers(&self) -> &ViewerCount {
@@ -151,11 +167,6 @@ impl Hub {
 
     fn receive(&self, records: &[Record]) {
         for run in records.chunk_by(|one, next| one.channel == next.channel) {
-            for record in run {
-                if let (Some(provider_at), Some(logged_at)) = (record.provider_at, record.logged_at) {
-                    self.hops.provider_to_log.record(logged_at.saturating_duration_since(provider_at));
-                }
-            }
             let feed =
                 run.first().and_then(|first| self.feeds.lock().get(&first.channel).map(|found| found.feed.clone()));
             if let Some(feed) = feed {

@@ -47,11 +47,9 @@ impl Hop {
     }
 }
 
-/// The hops of one event.
+/// The hops of one event from its place in the log.
 #[derive(Default)]
 pub struct Hops {
-    /// From the model's piece to its place in the log.
-    pub provider_to_log: Hop,
     /// From the log to the channel's writer.
     pub log_to_hub: Hop,
     /// From the channel's writer to a client's socket.

@@ -6,7 +6,7 @@ use crate::hub::Hub;
 use crate::outlet::{Offer, Outlet};
 use crate::subscription;
 use antiphon_core::limits::{CATCH_UP_BYTES, CATCH_UP_EVENTS, CLIENTS_PER_TURN};
-use antiphon_core::{LogError, Position, ReadFrom, ReadLimit, Record};
+use antiphon_core::{LogError, Position, Record};
 use antiphon_wire::{Audience, Format, ServerMessage, encode};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -116,9 +116,15 @@ fn offer(joined: &Joined, encoded: &mut Encoded<'_>, after: Position, last: Posi
 /// Closes a gap from the log, in place. Where the missing events are gone, the live clients go to their own lanes and
 /// learn it there.
 async fn repair(hub: &Arc<Hub>, feed: &Arc<Feed>, live: &mut Vec<Joined>, after: Position) {
-    let limit = ReadLimit { events: CATCH_UP_EVENTS, bytes: CATCH_UP_BYTES };
-    match hub.log().read(&feed.channel, ReadFrom::After(after), limit).await {
-        Ok(records) if !records.is_empty() => feed.repair(records),
+    match hub.read_missing(&feed.channel, after).await {
+        Ok(records) if !records.is_empty() => {
+            let bytes: usize = records.iter().map(|record| record.json.len()).sum();
+            if records.len() >= CATCH_UP_EVENTS || bytes >= CATCH_UP_BYTES {
+                // The log has more, and it may be that no delivery says so.
+                feed.look();
+            }
+            feed.repair(records);
+        }
         // A gap that the log cannot close yet, or nothing was missing.
         Ok(_) => tokio::time::sleep(REPAIR_AGAIN).await,
         Err(LogError::Unavailable { .. } | LogError::NotOwner) => {

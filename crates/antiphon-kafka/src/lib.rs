@@ -22,4 +22,4 @@ mod verdict;
 pub use copies::Copies;
 pub use log::{KafkaLog, OpenError};
 pub use options::{Credentials, Following, KafkaOptions, KafkaTarget, Mechanism, Security, Tls};
-pub use topic::{Finding, FindingKind, check};
+pub use topic::{Checked, Finding, FindingKind, check, remove};

@@ -7,6 +7,7 @@ use crate::keys::Keys;
 use crate::link::{Link, Up};
 use crate::live::{Gap, Live};
 use crate::notice::Notice;
+use crate::outage::Outage;
 use crate::outbox::Outbox;
 use crate::script;
 use crate::target::RedisTarget;
@@ -33,14 +34,15 @@ impl RedisCopies {
     /// Begins to connect; has to be called within a runtime.
     pub fn new(target: RedisTarget, sharding: Sharding) -> Self {
         let (live, outbox) = (Arc::new(Live::default()), Arc::new(Outbox::default()));
-        let link = Arc::new(Link::new(target.clone()));
+        let outage = Arc::new(Outage::new("the fast path", target.clone()));
+        let link = Arc::new(Link::new(target.clone(), outage.clone()));
         let id = uuid::Uuid::new_v4().simple().to_string();
         let keys = Keys::new(&target.prefix);
         let streams = sharding.all().map(|shard| (shard, keys.copy_notices(shard))).collect();
         let judge = Arc::new(CopyNotices { id: id.clone() });
         let writer = Writer { keys, sharding, id, link: link.clone(), outbox: outbox.clone(), told: 0 };
         Self {
-            following: Following::new(target, streams, live.clone(), judge),
+            following: Following::new(target, outage, streams, live.clone(), judge),
             _writer: AbortOnDropHandle::new(tokio::spawn(writer.run())),
             live,
             outbox,

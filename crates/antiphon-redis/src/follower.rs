@@ -5,6 +5,7 @@ use crate::keys::Keys;
 use crate::known::{Known, Reach};
 use crate::live::{Gap, Live};
 use crate::notice::Notice;
+use crate::outage::Outage;
 use crate::owned::Owned;
 use crate::target::RedisTarget;
 use antiphon_core::limits::REDIS_FOLLOW_WAIT;
@@ -18,11 +19,18 @@ pub struct RedisFollower {
 }
 
 impl RedisFollower {
-    pub(crate) fn new(target: RedisTarget, sharding: Sharding, known: Arc<Known>, owned: Arc<Owned>) -> Self {
+    pub(crate) fn new(
+        target: RedisTarget,
+        outage: Arc<Outage>,
+        sharding: Sharding,
+        known: Arc<Known>,
+        owned: Arc<Owned>,
+    ) -> Self {
         let keys = Keys::new(&target.prefix);
         let streams = sharding.all().map(|shard| (shard, keys.notices(shard))).collect();
         let live = Arc::new(Live::default());
-        let following = Following::new(target, streams, live.clone(), Arc::new(LogNotices { known, owned }));
+        let judge = Arc::new(LogNotices { known, owned });
+        let following = Following::new(target, outage, streams, live.clone(), judge);
         Self { live, following }
     }
 

@@ -6,6 +6,7 @@ use crate::entry;
 use crate::keys::Keys;
 use crate::live::{Gap, Live};
 use crate::notice::{Notice, parse_id};
+use crate::outage::{Connection, Outage};
 use crate::reply;
 use crate::target::RedisTarget;
 use antiphon_core::limits::{
@@ -50,9 +51,16 @@ pub struct Following {
 
 impl Following {
     /// Begins once somebody is attached. `streams` are the shards' streams of notices.
-    pub fn new(target: RedisTarget, streams: Vec<(Shard, String)>, live: Arc<Live>, judge: Arc<dyn Judge>) -> Self {
+    pub fn new(
+        target: RedisTarget,
+        outage: Arc<Outage>,
+        streams: Vec<(Shard, String)>,
+        live: Arc<Live>,
+        judge: Arc<dyn Judge>,
+    ) -> Self {
         let (sender, progress) = watch::channel(Progress::new());
-        let reader = Reader { keys: Keys::new(&target.prefix), target, streams, live, judge, progress: sender };
+        let keys = Keys::new(&target.prefix);
+        let reader = Reader { keys, target, outage, streams, live, judge, progress: sender };
         Self { progress, _task: AbortOnDropHandle::new(tokio::spawn(reader.run())) }
     }
 
@@ -75,6 +83,7 @@ impl Following {
 
 struct Reader {
     target: RedisTarget,
+    outage: Arc<Outage>,
     keys: Keys,
     streams: Vec<(Shard, String)>,
     live: Arc<Live>,
@@ -97,11 +106,13 @@ impl Reader {
         loop {
             let failed = self.follow().await;
             let was_up = !self.progress.borrow().is_empty();
+            match failed {
+                Err(error) if was_up => self.outage.lost(Connection::Following, &error.to_string()),
+                Err(error) => self.outage.failed(Connection::Following, &error),
+                Ok(()) => {}
+            }
             if was_up {
                 pause = REDIS_RECONNECT_LEAST;
-                if let Err(error) = failed {
-                    tracing::warn!("Redis at {} can no longer be followed: {error}", self.target);
-                }
                 self.progress.send_replace(Progress::new());
             }
             tokio::time::sleep(jittered(pause)).await;
@@ -114,6 +125,7 @@ impl Reader {
         let mut connection = self.target.connect().await?;
         let mut last = self.last_ids(&mut connection).await?;
         self.progress.send_replace(last.clone());
+        self.outage.over(Connection::Following);
         // What came before the last notices was not followed.
         self.live.lost();
         loop {

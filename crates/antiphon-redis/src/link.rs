@@ -1,12 +1,13 @@
 //! The one shared connection: kept up in the background, and judged by a probe each second.
 
 use crate::connect::{jittered, within};
+use crate::outage::{Connection, Outage};
 use crate::server::Server;
 use crate::target::RedisTarget;
 use antiphon_core::LogError;
 use antiphon_core::limits::{REDIS_PROBE_INTERVAL, REDIS_PROBE_TIMEOUT, REDIS_RECONNECT_LEAST, REDIS_RECONNECT_MOST};
-use redis::RedisResult;
 use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -35,10 +36,10 @@ pub struct Link {
 }
 
 impl Link {
-    /// Begins to connect.
-    pub fn new(target: RedisTarget) -> Self {
+    /// Begins to connect; what becomes of it is said by the `outage`.
+    pub fn new(target: RedisTarget, outage: Arc<Outage>) -> Self {
         let (sender, state) = watch::channel(Err("not connected yet".to_owned()));
-        Self { state, _task: AbortOnDropHandle::new(tokio::spawn(keep_up(target, sender))) }
+        Self { state, _task: AbortOnDropHandle::new(tokio::spawn(keep_up(target, outage, sender))) }
     }
 
     /// The connection, if it is up.
@@ -52,21 +53,21 @@ impl Link {
     }
 }
 
-async fn keep_up(target: RedisTarget, state: watch::Sender<State>) {
+async fn keep_up(target: RedisTarget, outage: Arc<Outage>, state: watch::Sender<State>) {
     let mut pause = REDIS_RECONNECT_LEAST;
     loop {
         match connect(&target).await {
             Ok(up) => {
                 pause = REDIS_RECONNECT_LEAST;
                 let up = Arc::new(up);
-                if state.send_replace(Ok(up.clone())).is_err() {
-                    tracing::info!("connected to Redis at {target}");
-                }
+                let _ = state.send_replace(Ok(up.clone()));
+                outage.over(Connection::Calls);
                 let reason = until_broken(&up).await;
-                tracing::warn!("the connection to Redis at {target} is lost: {reason}");
+                outage.lost(Connection::Calls, &reason);
                 let _ = state.send_replace(Err(reason));
             }
             Err(error) => {
+                outage.failed(Connection::Calls, &error);
                 state.send_if_modified(|state| {
                     let reason = error.to_string();
                     let is_new = !matches!(&*state, Err(before) if *before == reason);
@@ -83,6 +84,10 @@ async fn keep_up(target: RedisTarget, state: watch::Sender<State>) {
 async fn connect(target: &RedisTarget) -> RedisResult<Up> {
     let mut connection = target.connect().await?;
     let server = within(REDIS_PROBE_TIMEOUT, Server::read(&mut connection)).await?;
+    // After a failover the address, or a sentinel that has not heard of it, may lead to what was the master.
+    if !server.is_master {
+        return Err(RedisError::from((ErrorKind::Server(ServerErrorKind::ReadOnly), "this Redis is a replica")));
+    }
     Ok(Up { connection, server, broken: tokio_util::sync::CancellationToken::new() })
 }
 
@@ -94,9 +99,13 @@ async fn until_broken(up: &Up) -> String {
             () = up.broken.cancelled() => return "a call failed".to_owned(),
             () = tokio::time::sleep(REDIS_PROBE_INTERVAL) => {}
         }
-        let ping = redis::cmd("PING");
-        if let Err(error) = within(REDIS_PROBE_TIMEOUT, ping.query_async::<()>(&mut connection)).await {
-            return error.to_string();
+        let mut probe = redis::cmd("INFO");
+        probe.arg("replication");
+        match within(REDIS_PROBE_TIMEOUT, probe.query_async::<String>(&mut connection)).await {
+            Ok(replication) if replication.contains("role:master") => {}
+            // It would take what is published, and nobody would hear it.
+            Ok(_) => return "this Redis was made a replica".to_owned(),
+            Err(error) => return error.to_string(),
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::follower::RedisFollower;
 use crate::keys::Keys;
 use crate::known::{self, Known, Reach};
 use crate::link::{Link, Up};
+use crate::outage::Outage;
 use crate::owned::{Owned, Term};
 use crate::reply::{self, unexpected};
 use crate::retention::{self, Forget, Overfull};
@@ -20,7 +21,7 @@ use antiphon_core::{
     BeginError, Bounds, ChannelName, Event, Fenced, Log, LogError, NamespaceSettings, OnCommit, OnLost, Position,
     ReadFrom, ReadLimit, Record, Shard, Sharding,
 };
-use redis::{FromRedisValue, RedisError, RedisResult, Value};
+use redis::{ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, Value};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -105,7 +106,8 @@ impl RedisLog {
     /// Where Redis cannot be reached or used.
     pub async fn open(options: RedisOptions) -> Result<Self, OpenError> {
         let RedisOptions { target, sharding, .. } = options;
-        let link = Link::new(target.clone());
+        let outage = Arc::new(Outage::new("the log", target.clone()));
+        let link = Link::new(target.clone(), outage.clone());
         let mut state = link.watch();
         let up = tokio::time::timeout(2 * REDIS_CONNECT_TIMEOUT, state.wait_for(Result::is_ok)).await;
         let up = match up {
@@ -120,7 +122,7 @@ impl RedisLog {
         }
         let known = Arc::new(Known::new(sharding));
         let owned = Arc::new(Owned::new(options.on_lost));
-        let follower = RedisFollower::new(target.clone(), sharding, known.clone(), owned.clone());
+        let follower = RedisFollower::new(target.clone(), outage, sharding, known.clone(), owned.clone());
         let shared = Arc::new(Shared {
             keys: Keys::new(&target.prefix),
             link,
@@ -217,7 +219,8 @@ impl Shared {
 
     /// A call failed.
     pub fn failed(&self, up: &Up, error: &RedisError) -> LogError {
-        if error.is_timeout() || error.is_unrecoverable_error() {
+        let is_replica_now = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+        if error.is_timeout() || error.is_unrecoverable_error() || is_replica_now {
             up.give_up();
         }
         LogError::Unavailable { reason: error.to_string() }
@@ -275,7 +278,9 @@ impl Log for RedisLog {
         let repeats = vec![None; events.len()];
         let append = Append { channel: channel.clone(), events, same_as, repeats, answer };
         appends.send(append).await.map_err(|_| LogError::NotOwner)?;
-        answered.await.unwrap_or(Err(LogError::NotOwner))
+        answered
+            .await
+            .unwrap_or_else(|_| Err(LogError::Unavailable { reason: "the ownership of the shard ended".to_owned() }))
     }
 
     async fn read(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {

@@ -13,7 +13,9 @@ pub struct Server {
     pub replication_id: String,
     /// Which history it had before it took over as master.
     pub earlier_replication_id: String,
-    /// Major and minor.
+    /// What it calls itself, with its whole version.
+    pub name: String,
+    /// Major and minor of Redis, or of the one that it is like.
     pub version: (u32, u32),
     /// False for a replica, which takes no writes.
     pub is_master: bool,
@@ -41,11 +43,16 @@ impl Server {
         }
         let mut take = |name: &str| info.remove(name).unwrap_or_default();
         let version = take("redis_version");
+        let name = match take("valkey_version") {
+            own if own.is_empty() => format!("Redis {version}"),
+            own => format!("Valkey {own}"),
+        };
         let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
         Ok(Self {
             run_id: take("run_id"),
             replication_id: take("master_replid"),
             earlier_replication_id: take("master_replid2"),
+            name,
             version: (parts.next().unwrap_or(0), parts.next().unwrap_or(0)),
             is_master: take("role") == "master",
             settings: ServerSettings::read(connection).await?,

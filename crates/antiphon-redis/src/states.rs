@@ -3,6 +3,7 @@
 use crate::connect::within;
 use crate::keys::Keys;
 use crate::link::Link;
+use crate::outage::Outage;
 use crate::outbox::Outbox;
 use crate::target::RedisTarget;
 use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_STATE_EXPIRY};
@@ -38,7 +39,8 @@ impl StreamStates {
 
 async fn write(target: RedisTarget, outbox: Arc<Outbox>) {
     let keys = Keys::new(&target.prefix);
-    let link = Link::new(target);
+    let outage = Outage::new("the mirror of streams' states", target.clone());
+    let link = Link::new(target, Arc::new(outage));
     loop {
         let records = outbox.take().await;
         let mut changes = redis::pipe();

@@ -1,6 +1,9 @@
 //! Where Redis is and how to get in, from one URL.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::fmt;
 
 const SENTINEL: &str = "redis+sentinel://";
@@ -32,6 +35,25 @@ pub struct TargetError {
     reason: String,
 }
 
+/// Authorities that cannot be trusted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthoritiesError {
+    /// The connection would be in clear all the same.
+    #[error("the address asks for no TLS: write rediss://… or rediss+sentinel://…, or leave the authorities out")]
+    NotEncrypted,
+    /// No certificate in PEM.
+    #[error(
+        "there is no certificate in it: it takes those of the authorities in PEM, each with -----BEGIN CERTIFICATE-----"
+    )]
+    Missing,
+    /// A certificate that is none.
+    #[error("a certificate in it cannot be read ({reason})")]
+    Unreadable {
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
 impl RedisTarget {
     /// Parses `redis://`, `rediss://` (TLS), `redis+sentinel://HOST:PORT,HOST:PORT/MASTER` and `rediss+sentinel://`; each may
     /// hold a user, a password and a database, percent-encoded.
@@ -47,15 +69,38 @@ impl RedisTarget {
         Ok(Self { servers, master, authorities: None, prefix: prefix.to_owned() })
     }
 
-    /// Trusts these authorities (PEM) for TLS instead of the system's.
-    #[must_use]
-    pub fn trusting(self, authorities: Vec<u8>) -> Self {
-        Self { authorities: Some(authorities), ..self }
+    /// Trusts these authorities (certificates in PEM) for TLS instead of the system's.
+    ///
+    /// # Errors
+    /// Where there are none, or the address is one without TLS, which nothing would be trusted for.
+    pub fn trusting(self, authorities: Vec<u8>) -> Result<Self, AuthoritiesError> {
+        if !self.is_tls() {
+            return Err(AuthoritiesError::NotEncrypted);
+        }
+        let mut store = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&authorities) {
+            let added = certificate.map_err(|error| error.to_string()).map(|certificate| store.add(certificate));
+            added
+                .and_then(|added| added.map_err(|error| error.to_string()))
+                .map_err(|reason| AuthoritiesError::Unreadable { reason })?;
+        }
+        if store.is_empty() {
+            return Err(AuthoritiesError::Missing);
+        }
+        Ok(Self { authorities: Some(authorities), ..self })
     }
 
     /// Whether connections are encrypted.
     pub(crate) fn is_tls(&self) -> bool {
         self.servers.iter().any(|server| matches!(server.addr(), ConnectionAddr::TcpTls { .. }))
+    }
+
+    /// A server's words, which may repeat what it was sent, fit for a log.
+    pub(crate) fn without_password(&self, words: String) -> String {
+        match self.servers.first().and_then(|server| server.redis_settings().password()) {
+            Some(password) if !password.is_empty() => words.replace(password, "…"),
+            _ => words,
+        }
     }
 
     /// Whether anything proves who we are.
@@ -87,7 +132,10 @@ fn refused(reason: impl Into<String>) -> TargetError {
 
 fn parse_server(url: &str) -> Result<ConnectionInfo, TargetError> {
     // The reason must not repeat the URL, which may hold a password.
-    url.into_connection_info().map_err(|error| refused(error.category()))
+    let server = url.into_connection_info().map_err(|error| refused(error.category()))?;
+    // Who the client is, in its library's words, is nothing that the user needs a right for.
+    let settings = server.redis_settings().clone().set_skip_set_lib_name();
+    Ok(server.set_redis_settings(settings))
 }
 
 fn parse_sentinels(scheme: &str, rest: &str) -> Result<(Vec<ConnectionInfo>, Option<String>), TargetError> {
@@ -118,6 +166,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn authorities_are_certificates_for_an_encrypted_connection() {
+        let trusting = |url: &str, pem: &str| RedisTarget::parse(url, "").unwrap().trusting(pem.into()).map(drop);
+        assert_eq!(trusting("redis://one", ""), Err(AuthoritiesError::NotEncrypted));
+        assert_eq!(trusting("rediss://one", "no PEM"), Err(AuthoritiesError::Missing));
+        let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(matches!(trusting("rediss+sentinel://one/main", empty), Err(AuthoritiesError::Unreadable { .. })));
+    }
+
+    #[test]
     fn every_form_of_address_is_understood_and_no_password_shown() {
         let parse = |url: &str| RedisTarget::parse(url, "").unwrap();
         assert_eq!(parse("redis://localhost").to_string(), "localhost:6379");
@@ -127,6 +184,7 @@ mod tests {
         assert_eq!(with_user.user(), Some("anna"));
         let settings = with_user.servers[0].redis_settings();
         assert_eq!((settings.password(), settings.db()), (Some("s@crt"), 3));
+        assert_eq!(with_user.without_password("no AUTH s@crt here".to_owned()), "no AUTH … here");
         let sentinels = parse("redis+sentinel://:secret@one:1,two/mymaster/2");
         assert_eq!(sentinels.to_string(), "\"mymaster\" by sentinels at one:1, two:26379");
         assert_eq!((sentinels.servers[1].redis_settings().db(), sentinels.user()), (2, Some("default")));

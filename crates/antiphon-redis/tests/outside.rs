@@ -5,7 +5,7 @@ use antiphon_core::{
     Backbone, ChannelName, Delivery, Event, EventKind, Fenced, Log, NamespaceSettings, Outcome, Position, Record,
     Retention, RoomEvent, Shard, Sharding, Timestamp,
 };
-use antiphon_redis::{FindingKind, RedisLog, RedisOptions, RedisTarget, StreamStates, check};
+use antiphon_redis::{FindingKind, RedisLog, RedisOptions, RedisTarget, StreamStates, check, remove};
 use antiphon_testkit::servers;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -55,6 +55,26 @@ async fn outside_programs_find_a_rooms_events_in_its_stream() {
     assert_eq!(entries[0].0, "1-0");
     assert_eq!(entries[0].1["event"], "{\"type\":\"message-created\"}");
     log.close().await;
+}
+
+#[tokio::test]
+async fn only_the_keys_of_a_prefix_are_removed() {
+    let Some(url) = servers::redis() else { return };
+    let (gone, kept) = (fresh_prefix(), fresh_prefix());
+    let mut connection = connection(&url).await;
+    let fill = "for at = 1, 2500 do redis.call('SET', ARGV[1] .. at, 1) end redis.call('SET', ARGV[2] .. 1, 1)";
+    let _: () = redis::cmd("EVAL").arg(fill).arg(&[0]).arg(&[&gone, &kept]).query_async(&mut connection).await.unwrap();
+    let left = async |prefix: &str| {
+        let mut connection = connection.clone();
+        let keys: Vec<String> =
+            redis::cmd("KEYS").arg(format!("{prefix}*")).query_async(&mut connection).await.unwrap();
+        keys.len()
+    };
+    assert_eq!((left(&gone).await, left(&kept).await), (2_500, 1));
+    remove(&RedisTarget::parse(&url, &gone).unwrap()).await.unwrap();
+    assert_eq!((left(&gone).await, left(&kept).await), (0, 1));
+    remove(&RedisTarget::parse(&url, &kept).unwrap()).await.unwrap();
+    assert_eq!(left(&kept).await, 0);
 }
 
 #[tokio::test]
@@ -155,7 +175,7 @@ async fn server(settings: &[&str]) -> Option<Server> {
 }
 
 async fn kinds(url: &str, is_log: bool) -> Vec<FindingKind> {
-    let findings = check(&RedisTarget::parse(url, "").unwrap(), is_log).await;
+    let findings = check(&RedisTarget::parse(url, "").unwrap(), is_log).await.findings;
     findings.iter().for_each(|finding| println!("{finding}"));
     assert!(findings.iter().all(|finding| !finding.sentence.contains("s3cret")), "no password is shown");
     findings.into_iter().map(|finding| finding.kind).collect()
@@ -166,6 +186,8 @@ async fn the_doctor_tells_apart_what_can_be_wrong() {
     let Some(good) = server(&["--appendonly", "yes", "--appendfsync", "always"]).await else { return };
     let url = format!("redis://127.0.0.1:{}", good.port);
     assert_eq!(kinds(&url, true).await, []);
+    let server_name = check(&RedisTarget::parse(&url, "").unwrap(), true).await.server.unwrap();
+    assert!(server_name.starts_with("Redis ") || server_name.starts_with("Valkey "), "{server_name}");
     assert_eq!(kinds("redis://127.0.0.1:1", true).await, [FindingKind::Unreachable]);
     assert_eq!(kinds(&format!("rediss://127.0.0.1:{}", good.port), true).await, [FindingKind::Tls]);
 
@@ -206,41 +228,6 @@ async fn the_doctor_tells_apart_what_can_be_wrong() {
     let position = log.append(&channel, vec![event]).await.unwrap()[0];
     log.trim(&channel, position).await.unwrap();
     assert_eq!(log.bounds(&channel).await.unwrap().start, position);
-}
-
-/// A key and a certificate for 127.0.0.1 that signs itself, in a folder.
-fn certificate() -> Option<tempfile::TempDir> {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new("openssl");
-    command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
-    command.args(["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
-    command.args(["-addext", "basicConstraints=critical,CA:FALSE", "-keyout"]).arg(folder.path().join("key.pem"));
-    command.arg("-out").arg(folder.path().join("certificate.pem")).stderr(Stdio::null());
-    match command.status() {
-        Ok(status) if status.success() => Some(folder),
-        _ => {
-            eprintln!("NOT TESTED: TLS to Redis: install openssl");
-            None
-        }
-    }
-}
-
-#[tokio::test]
-async fn connections_are_encrypted_and_the_certificate_is_checked() {
-    let Some(folder) = certificate() else { return };
-    let file = |name: &str| folder.path().join(name).display().to_string();
-    let port = free_port();
-    let (key, certificate) = (file("key.pem"), file("certificate.pem"));
-    let tls_port = port.to_string();
-    let settings = ["--tls-port", &tls_port, "--tls-cert-file", &certificate, "--tls-key-file", &key];
-    let settings = [&settings[..], &["--tls-ca-cert-file", &certificate, "--tls-auth-clients", "no"]].concat();
-    let Some(server) = server(&settings).await else { return };
-    let url = format!("rediss://127.0.0.1:{port}");
-    assert_eq!(kinds(&url, false).await, [FindingKind::Tls], "nobody has said that it is to be trusted");
-    let target = RedisTarget::parse(&url, "").unwrap().trusting(std::fs::read(&certificate).unwrap());
-    assert_eq!(check(&target, false).await, []);
-    assert_eq!(kinds(&format!("redis://127.0.0.1:{port}"), false).await, [FindingKind::Unreachable]);
-    drop(server);
 }
 
 #[tokio::test]

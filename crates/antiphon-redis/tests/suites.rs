@@ -26,7 +26,7 @@ fn settings(namespaces: HashMap<String, NamespaceSettings>) -> Settings {
 
 /// Whether the server at hand syncs before it answers.
 async fn is_durable(url: &str) -> bool {
-    let findings = check(&target(url, &fresh_prefix()), true).await;
+    let findings = check(&target(url, &fresh_prefix()), true).await.findings;
     !findings.iter().any(|finding| finding.kind == antiphon_redis::FindingKind::NotDurable)
 }
 

@@ -14,6 +14,10 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+/// The `reason` of the `owner-changed` with which an owner gives its room away while it answers. Part of what is stored:
+/// never change it.
+pub const MOVED: &str = "this answer is handed over in good order, and goes on in the process that owns the room next";
+
 /// A message in memory, and the number of the event that changed it last; 0 where the records have it as it is.
 #[derive(Clone, Debug)]
 struct Held {
@@ -111,7 +115,12 @@ impl RoomState {
         }
         self.position = position;
         match event {
-            RoomEvent::RoomCreated { .. } | RoomEvent::StreamQueued { .. } | RoomEvent::OwnerChanged { .. } => {}
+            RoomEvent::RoomCreated { .. } | RoomEvent::StreamQueued { .. } => {}
+            RoomEvent::OwnerChanged { stream_id, reason } => {
+                if let Some(stream_id) = stream_id.as_ref().filter(|_| reason == MOVED) {
+                    self.moved(stream_id);
+                }
+            }
             RoomEvent::RoomDeleted { .. } => self.room.status = RoomStatus::Deleted,
             RoomEvent::MessageCreated { message, client_message_id, stream_id } => {
                 self.said(message, client_message_id.as_deref(), stream_id.as_deref());
@@ -208,6 +217,8 @@ impl RoomState {
             asked_by: user_id.to_owned(),
             status: StreamStatus::Queued,
             attempt: 0,
+            moved_attempts: 0,
+            moved_last: 0,
             chunks: 0,
             started_at: None,
         };
@@ -235,6 +246,16 @@ impl RoomState {
         self.change(stream_id, |_, answer| {
             if matches!(answer.status, StreamStatus::Active | StreamStatus::Paused) {
                 answer.status = status;
+            }
+        });
+    }
+
+    /// The attempt that runs ends with its owner, and does not count.
+    fn moved(&mut self, stream_id: &str) {
+        self.change(stream_id, |_, answer| {
+            if answer.is_open() && answer.moved_last < answer.attempt {
+                answer.moved_last = answer.attempt;
+                answer.moved_attempts += 1;
             }
         });
     }

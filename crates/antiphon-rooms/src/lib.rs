@@ -12,6 +12,7 @@ mod call;
 mod command;
 mod cut;
 pub mod fold;
+mod moving;
 mod owner;
 mod prompt;
 mod recovery;

@@ -6,7 +6,7 @@ use crate::call::Unanswered;
 use crate::registry::Registry;
 use antiphon_core::limits::{DELETED_ROOM_GRACE, ROOM_RETRY_MOST, ROOM_SCAN_PAGE, ROOM_TAKEOVERS};
 use antiphon_core::{Refusal, Room, RoomStatus, Shard};
-use antiphon_sql::StoredRoom;
+use antiphon_sql::{Records, RecordsError, StoredRoom};
 use futures::StreamExt;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -57,6 +57,17 @@ enum Pass {
 }
 
 impl Pass {
+    /// The next rooms after this id, each with whether the records know of an open stream in it.
+    async fn page(self, records: &Records, after: &str) -> Result<Vec<(StoredRoom, bool)>, RecordsError> {
+        match self {
+            Self::Open => {
+                let open = records.open_rooms_after(after, ROOM_SCAN_PAGE).await?;
+                Ok(open.into_iter().map(|room| (room, true)).collect())
+            }
+            Self::All | Self::Deleted => records.rooms_after(after, ROOM_SCAN_PAGE).await,
+        }
+    }
+
     fn is_about(self, room: &Room, is_open: bool) -> bool {
         match self {
             Self::Open => is_open && room.status == RoomStatus::Active,
@@ -86,7 +97,7 @@ async fn pass_over(registry: &Arc<Registry>, shard: Shard, pass: Pass) -> usize 
     let mut left = 0;
     let mut after = String::new();
     loop {
-        let page = match registry.records.rooms_after(&after, ROOM_SCAN_PAGE).await {
+        let page = match pass.page(&registry.records, &after).await {
             Ok(page) => page,
             Err(error) => {
                 tracing::error!(%error, "the records cannot be read, so rooms wait to be taken up");

@@ -15,7 +15,7 @@ use antiphon_sql::Records;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,13 +24,29 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 /// How far the process is on its way out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
+    #[default]
     Serving,
     /// Nothing new starts; what runs may finish.
     Finishing,
     /// Owners stop where they are.
     Leaving,
+}
+
+/// How far the process is, and those of its shards that are to be moved.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Phases {
+    pub(crate) process: Phase,
+    /// Further than the process: at most one entry a shard.
+    pub(crate) shards: BTreeMap<Shard, Phase>,
+}
+
+impl Phases {
+    /// How far the shard is.
+    pub(crate) fn of(&self, shard: Shard) -> Phase {
+        self.shards.get(&shard).copied().unwrap_or_default().max(self.process)
+    }
 }
 
 /// Streams of this process.
@@ -40,6 +56,8 @@ pub(crate) struct Work {
     pub(crate) open: usize,
     /// Whose provider is being read, or whose end is not in the log yet.
     pub(crate) running: usize,
+    /// Begun and without their end, paused ones included.
+    pub(crate) begun: usize,
 }
 
 /// What becomes of an owner, for those who ask it something.
@@ -88,8 +106,10 @@ pub(crate) struct Registry {
     pub(crate) owned: OwnedShards,
     pub(crate) vocabulary: Arc<Vocabulary>,
     pub(crate) stop_latencies: StopLatencies,
-    pub(crate) phase: watch::Sender<Phase>,
+    pub(crate) phases: watch::Sender<Phases>,
     pub(crate) work: watch::Sender<Work>,
+    /// Answers under way in each shard that has any.
+    pub(crate) begun: Mutex<BTreeMap<Shard, usize>>,
     owners: Mutex<HashMap<String, Handle>>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -105,8 +125,9 @@ impl Registry {
             owned,
             vocabulary: Arc::default(),
             stop_latencies: StopLatencies::default(),
-            phase: watch::Sender::new(Phase::Serving),
+            phases: watch::Sender::default(),
             work: watch::Sender::default(),
+            begun: Mutex::default(),
             owners: Mutex::default(),
             tasks: Mutex::default(),
         })
@@ -150,8 +171,8 @@ impl Registry {
         if self.owned.epoch_of(&channel).is_none() {
             return Err(Unanswered::Away(channel));
         }
-        if *self.phase.borrow() == Phase::Leaving {
-            return Err(leaving().into());
+        if self.phases.borrow().of(self.owned.sharding().shard_of(&channel)) == Phase::Leaving {
+            return Err(Unanswered::Away(channel));
         }
         let (commands, receiver) = mpsc::channel(ROOM_COMMANDS);
         let handle = Handle { commands, room: Arc::new(room), channel, standing: Arc::default() };
@@ -197,8 +218,16 @@ impl Registry {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.owners.lock().is_empty()
+    /// Comes once no room has an owner any more, of the shard where one is said.
+    pub(crate) async fn all_left(&self, shard: Option<Shard>) {
+        let is_meant = |handle: &Handle| shard.is_none_or(|shard| self.shard_of(handle) == shard);
+        while self.owners.lock().values().any(is_meant) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn shard_of(&self, handle: &Handle) -> Shard {
+        self.owned.sharding().shard_of(&handle.channel)
     }
 
     /// Stops every task where it is, as the end of the process would.

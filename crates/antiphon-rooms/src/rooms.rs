@@ -8,7 +8,9 @@ use crate::registry::{Phase, Registry, Work, leaving};
 use crate::stop_latencies::StopSummary;
 use crate::view::{Accepted, MessagePage, NewRoom, Reply, RoomView, StreamView};
 use antiphon_ai::agent::Agents;
-use antiphon_core::limits::{MAX_ROOM_LIST, MAX_ROOM_NAME_LENGTH, MAX_ROOM_TYPE_LENGTH, ROOM_LIST_ENDS};
+use antiphon_core::limits::{
+    MAX_ROOM_LIST, MAX_ROOM_NAME_LENGTH, MAX_ROOM_TYPE_LENGTH, ROOM_LIST_ENDS, ROOMS_LEAVE_TIMEOUT,
+};
 use antiphon_core::{
     AnswerError, ChannelName, Code, CreatedBy, Elsewhere, Heard, Identity, Log, LogError, OwnedShards, Position,
     Refusal, Room, RoomStatus, Timestamp, ViewerCount, Visibility, new_room_id, room_of_stream,
@@ -21,8 +23,6 @@ use std::time::Duration;
 
 /// The type of every AR room, and of no other.
 const AR_TYPE: &str = "ar-conversation";
-/// How long owners may take to write down where they are.
-const LEAVING: Duration = Duration::from_secs(5);
 
 /// What the rooms are made of.
 pub struct RoomsOptions {
@@ -42,7 +42,7 @@ pub struct RoomsOptions {
 
 /// All rooms, as this process reaches them. Dropping it stops every owner where it is, as the end of the process would.
 pub struct Rooms {
-    registry: Arc<Registry>,
+    pub(crate) registry: Arc<Registry>,
     elsewhere: Option<Arc<dyn Elsewhere>>,
 }
 
@@ -65,7 +65,7 @@ impl Rooms {
 
     /// Makes a room.
     pub async fn create(&self, who: &Identity, new: NewRoom) -> Result<RoomView, Refusal> {
-        if *self.registry.phase.borrow() != Phase::Serving {
+        if self.is_leaving() {
             return Err(leaving());
         }
         let room = self.checked(who, new)?;
@@ -169,6 +169,7 @@ impl Rooms {
         content: String,
         client_message_id: Option<String>,
     ) -> Result<Accepted, Refusal> {
+        self.check_answering()?;
         self.act(who, room_id, is_ar, Deed::Send { content, client_message_id }).await
     }
 
@@ -219,6 +220,7 @@ impl Rooms {
 
     /// Asks again for an answer that is not whole: a new stream for the same message.
     pub async fn retry(&self, who: &Identity, stream_id: &str) -> Result<Accepted, Refusal> {
+        self.check_answering()?;
         self.act_on(who, stream_id, |stream_id| Deed::Retry { stream_id }).await
     }
 
@@ -234,19 +236,14 @@ impl Rooms {
     }
 
     /// Takes nothing new, lets running streams finish until the deadline, and stops the rest without an end: they go on
-    /// after the restart, or in the process that owns them next.
+    /// after the restart, or in the process that owns them next, and what they were cut off in is no attempt that counts.
     pub async fn drain(&self, deadline: Duration) {
-        self.registry.phase.send_replace(Phase::Finishing);
+        self.registry.phases.send_modify(|phases| phases.process = Phase::Finishing);
         let mut work = self.registry.work.subscribe();
         // The registry has the sender, so waiting fails only by the time-out.
         let _ = tokio::time::timeout(deadline, work.wait_for(|work| work.running == 0)).await;
-        self.registry.phase.send_replace(Phase::Leaving);
-        let has_left = async {
-            while !self.registry.is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        if tokio::time::timeout(LEAVING, has_left).await.is_err() {
+        self.registry.phases.send_modify(|phases| phases.process = Phase::Leaving);
+        if tokio::time::timeout(ROOMS_LEAVE_TIMEOUT, self.registry.all_left(None)).await.is_err() {
             tracing::warn!("some rooms were left as they were; their log has everything");
         }
     }
@@ -281,6 +278,15 @@ impl Rooms {
             Ok(()) | Err(Unanswered::Away(_)) => Ok(Arc::new(stored.room)),
             Err(Unanswered::Refused(refusal)) => Err(refusal),
         }
+    }
+
+    fn is_leaving(&self) -> bool {
+        self.registry.phases.borrow().process != Phase::Serving
+    }
+
+    /// Where no other process is there to answer next, nothing is asked any more.
+    fn check_answering(&self) -> Result<(), Refusal> {
+        if self.elsewhere.is_none() && self.is_leaving() { Err(leaving()) } else { Ok(()) }
     }
 
     fn owns(&self, room: &Room) -> Result<bool, Refusal> {
@@ -321,7 +327,9 @@ impl Rooms {
             Err(Unanswered::Refused(refusal)) => return Err(refusal),
             Err(Unanswered::Away(channel)) => channel,
         };
-        let Some(elsewhere) = &self.elsewhere else { return Err(LogError::NotOwner.into()) };
+        let Some(elsewhere) = &self.elsewhere else {
+            return Err(if self.is_leaving() { leaving() } else { LogError::NotOwner.into() });
+        };
         let answer = elsewhere.ask(&channel, call::encode(call)?).await?;
         T::try_from(call::decode::<Answered>(&answer)?)
     }

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod doctor;
 mod identity;
+mod leftovers;
 #[cfg(feature = "local")]
 mod local_model;
 mod logging;
@@ -58,7 +59,9 @@ struct ServeArguments {
     /// The data directory [default: ./antiphon-data].
     #[arg(long, value_name = "DIRECTORY")]
     data: Option<PathBuf>,
-    /// The duties of this process; in this version one process has all of them [default: all].
+    /// The duties of this process, with commas between them: api (HTTP calls), ai (owns rooms and answers in them),
+    /// realtime (WebSocket and SSE), relay (follows Kafka for others, in kafka-relay), all [default: all]. Fewer than all
+    /// need a topology that processes share.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     roles: Option<Vec<String>>,
     /// Let guests in, add the API key `demo` with every right and the agents `guide` and `anna`; on this machine only.
@@ -85,7 +88,9 @@ fn main() -> ExitCode {
             }
         },
         Command::Client(command) => match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(antiphon_cli::run(command, Box::new(doctor::engines))),
+            Ok(runtime) => {
+                runtime.block_on(antiphon_cli::run(command, Box::new(doctor::engines), Box::new(leftovers::remove)))
+            }
             Err(error) => {
                 let _ = writeln!(std::io::stderr(), "antiphon: the runtime cannot be started: {error}");
                 ExitCode::FAILURE
@@ -110,6 +115,9 @@ fn run_server(arguments: &ServeArguments) -> Result<(), ServeError> {
         demo::check_loopback(&settings, arguments.demo_beyond_loopback)?;
     }
     let lines = logging::start(&settings.log_output)?;
+    for table in settings.unused_tables() {
+        tracing::warn!("[{table}] is not used: topology `{}` does without it", settings.topology());
+    }
     // An error only says that the process has chosen its cryptography already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread()

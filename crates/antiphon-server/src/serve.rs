@@ -71,13 +71,7 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     let (api, live) = wire(Wiring {
         settings: &settings,
         is_demo,
-        sources: Sources {
-            hub: hub.clone(),
-            gauges: gauges.clone(),
-            rooms: rooms.clone(),
-            log: storage.log.clone(),
-            live_path: storage.live_path.clone(),
-        },
+        sources: Sources::of(&storage, &hub, &gauges, &rooms),
         agents,
         authenticator,
         stopping: &stopping,
@@ -96,6 +90,7 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     let drain = Duration::from_secs(settings.server.drain_seconds);
     tracing::info!(seconds = drain.as_secs(), open_streams = rooms.open_streams(), "shutting down");
     stopping.draining.cancel();
+    storage.retreat();
     tokio::select! {
         () = rooms.drain(drain) => {}
         () = signals.next() => tracing::warn!("told again: not waiting for running streams"),
@@ -135,6 +130,7 @@ fn wire(wiring: Wiring<'_>) -> (ApiState, Live) {
     let declared = settings.channels.require_declared.then(|| Arc::new(settings.namespaces.keys().cloned().collect()));
     let origins = Arc::new(OriginPolicy { allowed: settings.server.cors_origins.clone(), allow_loopback: is_demo });
     let (for_stats, for_metrics, for_health) = (sources.clone(), sources.clone(), sources.clone());
+    let condition = sources.condition.clone();
     let api = ApiState {
         rooms: sources.rooms.clone(),
         hub: sources.hub.clone(),
@@ -148,6 +144,7 @@ fn wire(wiring: Wiring<'_>) -> (ApiState, Live) {
         metrics: Arc::new(move || for_metrics.prometheus(&metrics)),
         stats: Arc::new(move || for_stats.realtime()),
         away: Arc::new(move || for_health.away()),
+        lacking: Arc::new(move || condition.lacking()),
     };
     let live = Live {
         hub: sources.hub,

@@ -1,9 +1,11 @@
 //! The numbers of this process, for `GET /api/realtime/stats` and `/metrics`.
 
-use crate::storage::{LivePath, RedisState};
+use crate::config::Engine;
+use crate::storage::{Condition, LivePath, RedisState, Storage};
+use antiphon_cluster::WhyUnserved;
 use antiphon_core::Log;
 use antiphon_core::limits::MAX_STATS_LIST;
-use antiphon_hub::Hub;
+use antiphon_hub::{Hop, Hub};
 use antiphon_rooms::Rooms;
 use antiphon_transport::http::{
     CancelStats, ChannelStats, LatencyStats, RealtimeStats, SseClient, SseStats, WebSocketStats,
@@ -27,14 +29,32 @@ pub struct Sources {
     pub log: Arc<dyn Log>,
     /// Whether events come the quick way.
     pub live_path: LivePath,
+    /// From the model's piece to its place in the log.
+    pub provider_to_log: Arc<Hop>,
+    /// What this process can do.
+    pub condition: Condition,
 }
 
 impl Sources {
-    /// What this process works worse without, and is without now: `log`, `redis`.
+    /// Those of this process.
+    pub fn of(storage: &Storage, hub: &Arc<Hub>, gauges: &Arc<LiveGauges>, rooms: &Arc<Rooms>) -> Self {
+        Self {
+            hub: hub.clone(),
+            gauges: gauges.clone(),
+            rooms: rooms.clone(),
+            log: storage.log.clone(),
+            live_path: storage.live_path.clone(),
+            provider_to_log: storage.provider_to_log.clone(),
+            condition: storage.condition.clone(),
+        }
+    }
+
+    /// What this process works worse without, and is without now: `log`, `records`, `redis`.
     pub fn away(&self) -> Vec<&'static str> {
         let log = self.log.health().is_err().then_some("log");
         let redis = self.live_path.redis().filter(|redis| !redis.is_up).map(|_| "redis");
-        log.into_iter().chain(redis).collect()
+        let records = self.condition.records.as_ref().filter(|records| !records.is_up()).map(|_| "records");
+        log.into_iter().chain(records).chain(redis).collect()
     }
 
     /// The numbers now.
@@ -60,7 +80,7 @@ impl Sources {
                 channels: counts.channels.into_iter().map(|(name, _)| name).collect(),
             },
             latency: LatencyStats {
-                provider_to_log: hops.provider_to_log.summary().into(),
+                provider_to_log: self.provider_to_log.summary().into(),
                 log_to_hub: hops.log_to_hub.summary().into(),
                 hub_to_socket: hops.hub_to_socket.summary().into(),
             },
@@ -95,6 +115,7 @@ impl Sources {
             gauge("antiphon_redis_subscriptions", subscriptions as f64);
             metrics::counter!("antiphon_redis_left_out_total").absolute(left_out);
         }
+        self.engines_and_shards();
         gauge("antiphon_websocket_connections", stats.websocket.total_connections as f64);
         gauge("antiphon_sse_connections", stats.sse.total_connections as f64);
         gauge("antiphon_channels", stats.channels.active_channels as f64);
@@ -108,7 +129,8 @@ impl Sources {
             ("log_to_hub", stats.latency.log_to_hub),
             ("hub_to_socket", stats.latency.hub_to_socket),
         ];
-        for (hop, latency) in hops {
+        // One that no event took here has no figures.
+        for (hop, latency) in hops.into_iter().filter(|(_, latency)| latency.count > 0) {
             metrics::gauge!("antiphon_hop_seconds", "hop" => hop, "quantile" => "0.5").set(latency.p50 / 1_000.0);
             metrics::gauge!("antiphon_hop_seconds", "hop" => hop, "quantile" => "0.99").set(latency.p99 / 1_000.0);
         }
@@ -116,6 +138,29 @@ impl Sources {
         metrics::counter!("antiphon_stops_total").absolute(stats.cancel.count);
         metrics::counter!("antiphon_chunks_after_stop_total").absolute(stats.cancel.chunks_after);
         handle.render()
+    }
+}
+
+impl Sources {
+    /// The gauges of what stands behind this process.
+    fn engines_and_shards(&self) {
+        let Condition { engine, records, shared, appends_refused, .. } = &self.condition;
+        if let Some((Engine::Kafka, log)) = engine {
+            metrics::gauge!("antiphon_kafka_up").set(truth(log.health().is_ok()));
+        }
+        if let Some(records) = records {
+            metrics::gauge!("antiphon_postgres_up").set(truth(records.is_up()));
+        }
+        metrics::counter!("antiphon_appends_refused_total").absolute(appends_refused.load(Ordering::Relaxed));
+        let Some((cluster, ownerships)) = shared else { return };
+        let unserved = cluster.unserved();
+        let without_owner = unserved.iter().filter(|unserved| unserved.why == WhyUnserved::NoOwner).count();
+        metrics::gauge!("antiphon_owned_shards").set(cluster.owned().watch().borrow().len() as f64);
+        metrics::gauge!("antiphon_shards_without_owner").set(without_owner as f64);
+        metrics::gauge!("antiphon_shards_unreachable").set((unserved.len() - without_owner) as f64);
+        let (taken, lost) = ownerships.counts();
+        metrics::counter!("antiphon_ownerships_taken_total").absolute(taken);
+        metrics::counter!("antiphon_ownerships_lost_total").absolute(lost);
     }
 }
 

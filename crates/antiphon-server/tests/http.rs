@@ -18,6 +18,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ struct Server {
     router: Router,
     log: Arc<dyn Log>,
     draining: CancellationToken,
+    lacking: Arc<Mutex<Vec<String>>>,
     _folder: tempfile::TempDir,
 }
 
@@ -87,6 +89,8 @@ async fn server(limits: LimiterOptions, declared: Option<&str>) -> Server {
         stats.channels.channels = vec!["jobs:secret".into()];
         stats
     };
+    let lacking = Arc::new(Mutex::new(Vec::new()));
+    let told = lacking.clone();
     let state = ApiState {
         rooms,
         hub: Hub::new(log.clone(), Arc::new(InProcessBackbone::new()), ViewerCount::default()),
@@ -100,9 +104,10 @@ async fn server(limits: LimiterOptions, declared: Option<&str>) -> Server {
         metrics: Arc::new(|| "antiphon_up 1\n".into()),
         stats: Arc::new(stats),
         away: Arc::new(Vec::new),
+        lacking: Arc::new(move || told.lock().clone()),
     };
     let origins = OriginPolicy { allowed: vec!["https://app.example".into()], allow_loopback: false };
-    Server { router: finish(api_router(state), Arc::new(origins)), log, draining, _folder: folder }
+    Server { router: finish(api_router(state), Arc::new(origins)), log, draining, lacking, _folder: folder }
 }
 
 fn token(user_id: &str) -> String {
@@ -364,6 +369,12 @@ async fn guests_tickets_and_operations_answer() {
     assert_eq!((&open.body["status"], &open.body["channels"]["channels"]), (&json!("healthy"), &json!([])));
     let key = server.raw("GET", "/api/realtime/stats", "key", "").await;
     assert_eq!(key.body["channels"]["channels"], json!(["jobs:secret"]));
+    assert_eq!(server.raw("GET", "/ready", "", "").await.status, 200);
+    *server.lacking.lock() = vec!["one thing is away".into(), "another refuses".into()];
+    let lacking = server.raw("GET", "/ready", "", "").await;
+    assert_problem(&lacking, 503, "unavailable");
+    assert_eq!(lacking.body["detail"], "one thing is away; another refuses");
+    server.lacking.lock().clear();
     assert_eq!(server.raw("GET", "/ready", "", "").await.status, 200);
     server.draining.cancel();
     let leaving = server.raw("GET", "/ready", "", "").await;

@@ -39,6 +39,20 @@ pub enum RecordsError {
         /// What was asked for.
         configured: u16,
     },
+    /// The database is of a deployment with another setting.
+    #[error(
+        "this database is of a deployment that was created with {key} = {created:?}, and this process has {configured:?}: \
+         neither would see what the other writes; set {key} to {created:?}, or give this process another database by \
+         records.url"
+    )]
+    OtherDeployment {
+        /// The setting, as the configuration names it.
+        key: &'static str,
+        /// What the deployment was created with.
+        created: String,
+        /// What this process has.
+        configured: String,
+    },
 }
 
 impl RecordsError {

@@ -4,10 +4,10 @@
 //! Every time is read from the database's clock in the statement that uses it, so a process's own clock, and how long the
 //! statement was on its way, can only make a lease shorter.
 
-use crate::RecordsError;
 use crate::database::{Connection, Database, bounded};
 use crate::row::signed;
 use crate::statement::{Row, Statement};
+use crate::{RecordsError, deployment};
 use antiphon_core::limits::{MAX_LEASE, PROCESS_FORGOTTEN};
 use antiphon_core::{Shard, Sharding, Timestamp};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// seconds where the database is away.
 #[derive(Clone, Debug)]
 pub struct Leases {
-    database: Database,
+    pub(crate) database: Database,
 }
 
 /// A shard as the leases have it.
@@ -232,15 +232,8 @@ impl Leases {
 }
 
 async fn prepare(connection: &mut Connection, sharding: Sharding) -> Result<(), RecordsError> {
-    let configured = sharding.count();
     let mut transaction = connection.begin().await?;
-    let statement = Statement::new("INSERT INTO deployment (id, shards) VALUES (1, $1) ON CONFLICT (id) DO NOTHING");
-    transaction.run(statement.bind(i64::from(configured))).await?;
-    let found = transaction.run(Statement::new("SELECT shards FROM deployment WHERE id = 1")).await?;
-    let created = found.first().map(|row| unsigned(row, "shards")).transpose()?.unwrap_or(0);
-    if created != u32::from(configured) {
-        return Err(RecordsError::ShardCount { created, configured });
-    }
+    deployment::create(&mut transaction, sharding).await?;
     for shard in sharding.all() {
         let statement = Statement::new(
             "INSERT INTO shards (shard, epoch, incarnation, expires_at) VALUES ($1, 0, 0, 0) \
@@ -276,7 +269,7 @@ fn epoch_of(rows: &[Row]) -> Result<Option<u32>, RecordsError> {
     rows.first().map(|row| unsigned(row, "epoch")).transpose()
 }
 
-fn unsigned(row: &Row, column: &'static str) -> Result<u32, RecordsError> {
+pub(crate) fn unsigned(row: &Row, column: &'static str) -> Result<u32, RecordsError> {
     let number = row.integer(column)?;
     u32::try_from(number).map_err(|_| RecordsError::Value(format!("{column} {number}")))
 }

@@ -6,6 +6,7 @@
 
 mod check;
 mod database;
+mod deployment;
 mod error;
 mod leases;
 mod record;
@@ -16,6 +17,7 @@ mod statement;
 mod write;
 
 pub use check::{Checked, Finding, Severity, check};
+pub use deployment::Deployment;
 pub use error::RecordsError;
 pub use leases::{ClockSkew, Holder, Lease, Leases, ProcessRow};
 pub use record::{Answer, ClientMessage, Loaded, Projection, StoredMessage, StoredRoom};

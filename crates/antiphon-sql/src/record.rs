@@ -33,6 +33,10 @@ pub struct Answer {
     pub status: StreamStatus,
     /// From 1; 0 until it starts.
     pub attempt: u32,
+    /// How many of the attempts ended because the room was given to another process.
+    pub moved_attempts: u32,
+    /// The latest of those; 0 where there is none.
+    pub moved_last: u32,
     /// Chunks since the last reset.
     pub chunks: u64,
     /// When it started, if it did.
@@ -40,6 +44,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether the latest attempt ended because the room was given to another process.
+    pub fn has_moved(&self) -> bool {
+        self.attempt > 0 && self.moved_last == self.attempt
+    }
+
     /// True until the stream's terminal event.
     pub fn is_open(&self) -> bool {
         matches!(self.status, StreamStatus::Queued | StreamStatus::Active | StreamStatus::Paused)

@@ -45,6 +45,12 @@ impl Records {
         Leases::new(self.database.apart(LEASE_CONNECTIONS))
     }
 
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), RecordsError> {
+        self.database.read(Statement::new("SELECT 1")).await?;
+        Ok(())
+    }
+
     /// Writes a consistent copy of the file to one that does not exist yet, while reading and writing go on. A server has
     /// tools of its own for that and refuses.
     pub async fn back_up(&self, to: &Path) -> Result<(), RecordsError> {

@@ -20,7 +20,8 @@ pub(crate) use room_columns;
 macro_rules! message_columns {
     () => {
         "id, room_id, place, sender_id, role, content, spoken, markers, status, heard, created_at, stream_id, request_id, \
-         asked_by, stream_status, attempt, chunks, started_at, reasoning, citations, error"
+         asked_by, stream_status, attempt, chunks, started_at, reasoning, citations, error, \
+         moved_attempts, moved_last"
     };
 }
 pub(crate) use message_columns;
@@ -98,6 +99,8 @@ fn answer(row: &Row) -> Result<Option<Answer>, RecordsError> {
         asked_by: row.text("asked_by")?,
         status: from_word(status)?,
         attempt: u32::try_from(row.integer("attempt")?).unwrap_or(0),
+        moved_attempts: u32::try_from(row.integer("moved_attempts")?).unwrap_or(0),
+        moved_last: u32::try_from(row.integer("moved_last")?).unwrap_or(0),
         chunks: unsigned(row.integer("chunks")?),
         started_at: row.integer_or_null("started_at")?.map(time),
     }))

@@ -82,13 +82,14 @@ fn message_statement(stored: &StoredMessage) -> Result<Statement, RecordsError> 
     let statement = Statement::new(
         "INSERT INTO messages (id, room_id, place, sender_id, role, content, spoken, markers, status, heard, \
          created_at, stream_id, request_id, asked_by, stream_status, attempt, chunks, started_at, \
-         reasoning, citations, error) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) \
+         reasoning, citations, error, moved_attempts, moved_last) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, \
+         $22, $23) \
          ON CONFLICT (id) DO UPDATE SET content = excluded.content, spoken = excluded.spoken, \
          markers = excluded.markers, status = excluded.status, heard = excluded.heard, \
          stream_status = excluded.stream_status, attempt = excluded.attempt, chunks = excluded.chunks, \
          started_at = excluded.started_at, reasoning = excluded.reasoning, citations = excluded.citations, \
-         error = excluded.error",
+         error = excluded.error, moved_attempts = excluded.moved_attempts, moved_last = excluded.moved_last",
     );
     Ok(statement
         .bind(message.id.as_str())
@@ -111,7 +112,9 @@ fn message_statement(stored: &StoredMessage) -> Result<Statement, RecordsError> 
         .bind(answer.and_then(|answer| answer.started_at).map(|started_at| signed(started_at.millis())))
         .bind(message.reasoning.as_str())
         .bind(Some(&message.citations).filter(|all| !all.is_empty()).map(serde_json::to_string).transpose()?)
-        .bind(message.error.as_ref().map(serde_json::to_string).transpose()?))
+        .bind(message.error.as_ref().map(serde_json::to_string).transpose()?)
+        .bind(answer.map_or(0, |answer| i64::from(answer.moved_attempts)))
+        .bind(answer.map_or(0, |answer| i64::from(answer.moved_last))))
 }
 
 fn client_message_statement(room_id: &str, client_message: &ClientMessage) -> Statement {

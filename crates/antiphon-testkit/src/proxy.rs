@@ -17,6 +17,9 @@ const BLOCK: usize = 16 * 1024;
 /// Blocks that are on their way in one direction; then the sender waits.
 const BLOCKS: usize = 64;
 
+/// How long a port may stay taken.
+const LETS_GO: Duration = Duration::from_secs(10);
+
 /// What a connection through the proxy is like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Link {
@@ -40,6 +43,19 @@ pub enum Link {
     },
 }
 
+/// A proxy that was dropped lets go of its port a moment later.
+async fn bind(listen: &str) -> io::Result<TcpListener> {
+    let began = Instant::now();
+    loop {
+        match TcpListener::bind(listen).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && began.elapsed() < LETS_GO => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            bound => return bound,
+        }
+    }
+}
+
 /// A running proxy. It stops, and cuts its connections, when it is dropped.
 pub struct Proxy {
     address: SocketAddr,
@@ -61,7 +77,7 @@ impl Proxy {
     /// # Errors
     /// Where the address is taken.
     pub async fn start_on(listen: &str, target: &str) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
+        let listener = bind(listen).await?;
         let address = listener.local_addr()?;
         let (link, state) = watch::channel(Link::Open);
         let task = tokio::spawn(accept(listener, target.to_owned(), state));

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::panic::Location;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
 const KAFKA: &str = "ANTIPHON_TEST_KAFKA";
 const REDIS: &str = "ANTIPHON_TEST_REDIS";
 const POSTGRES: &str = "ANTIPHON_TEST_POSTGRES";
+const KAFKA_TLS: &str = "ANTIPHON_TEST_KAFKA_TLS";
+const KAFKA_CREDENTIALS: &str = "ANTIPHON_TEST_KAFKA_CREDENTIALS";
+const CERTIFICATES: &str = "ANTIPHON_TEST_CERTIFICATES";
 /// Names the file where each place that goes without its server leaves a line, for the end of a whole run.
 const SKIPPED: &str = "ANTIPHON_TEST_SKIPPED";
 
@@ -31,6 +34,52 @@ pub fn redis() -> Option<String> {
 #[track_caller]
 pub fn postgres() -> Option<String> {
     given(POSTGRES, "PostgreSQL", Location::caller())
+}
+
+/// The same Kafka for clients with TLS (of [`certificates`]) and a password (PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512). The user
+/// has no rights; clients of [`kafka`] have all, and give them.
+pub struct SecuredKafka {
+    /// Bootstrap servers, `host:port` with commas between.
+    pub brokers: String,
+    /// The user.
+    pub username: String,
+    /// The user's password.
+    pub password: String,
+}
+
+/// A Kafka that asks for TLS and a password.
+#[track_caller]
+pub fn secured_kafka() -> Option<SecuredKafka> {
+    let place = Location::caller();
+    let brokers = given(KAFKA_TLS, "Kafka with TLS and passwords", place)?;
+    let credentials = given(KAFKA_CREDENTIALS, "user of Kafka", place)?;
+    let (username, password) = credentials.split_once(':')?;
+    Some(SecuredKafka { brokers, username: username.to_owned(), password: password.to_owned() })
+}
+
+/// Certificates in PEM, for servers on 127.0.0.1; `localhost` is a name that they do not have.
+pub struct Certificates {
+    /// Of the authority that has signed the server's.
+    pub authority: PathBuf,
+    /// Of another authority, which has signed nothing.
+    pub stranger: PathBuf,
+    /// The server's.
+    pub server: PathBuf,
+    /// The server's key.
+    pub key: PathBuf,
+}
+
+/// Certificates for servers that a test starts; the secured Kafka and PostgreSQL have the same.
+#[track_caller]
+pub fn certificates() -> Option<Certificates> {
+    let folder = PathBuf::from(given(CERTIFICATES, "certificates", Location::caller())?);
+    let file = |name: &str| folder.join(name);
+    Some(Certificates {
+        authority: file("authority.pem"),
+        stranger: file("stranger.pem"),
+        server: file("server.pem"),
+        key: file("server.key"),
+    })
 }
 
 fn given(variable: &str, name: &str, place: &Location<'_>) -> Option<String> {

@@ -211,7 +211,10 @@ export type RealtimeStats = {
   readonly cancel: CancelStats;
   /** Channels that somebody is subscribed to. */
   readonly channels: ChannelStats;
-  /** How long an event takes from hop to hop. */
+  /**
+   * How long an event takes from hop to hop, as far as both ends are in this process: a hop whose `count` is 0 was not
+   * measured here.
+   */
   readonly latency: LatencyStats;
   /** Server-sent events. */
   readonly sse: SseStats;

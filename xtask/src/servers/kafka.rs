@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::certificates::Certificates;
 use super::process::{Plan, Server, tethered};
 use super::supervise::Planned;
 use super::{Kind, base, jars};
@@ -52,9 +53,19 @@ fn version(said: &str) -> u32 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// Tells tests where clients with TLS and a password connect to.
+const SECURED_VARIABLE: &str = "ANTIPHON_TEST_KAFKA_TLS";
+/// Tells tests whose password: `USER:PASSWORD`. The user may do nothing that nobody has allowed; clients without TLS may do
+/// everything.
+const CREDENTIALS_VARIABLE: &str = "ANTIPHON_TEST_KAFKA_CREDENTIALS";
+const USER: &str = "antiphon";
+const PASSWORD: &str = "s3cret-of-tests";
+
 /// The ports of one broker.
 struct Ports {
     clients: u16,
+    /// For clients with TLS and a password.
+    secured: u16,
     controller: u16,
     /// Advertised, listening.
     links: Vec<(u16, u16)>,
@@ -66,17 +77,22 @@ impl Ports {
         for _ in 0..LINKS {
             links.push((planned.port()?, planned.port()?));
         }
-        Ok(Self { clients: planned.port()?, controller: planned.port()?, links })
+        Ok(Self { clients: planned.port()?, secured: planned.port()?, controller: planned.port()?, links })
     }
 }
 
 /// How many ports so many brokers take.
 pub fn ports(brokers: u16) -> usize {
-    usize::from(brokers) * (2 + 2 * LINKS)
+    usize::from(brokers) * (3 + 2 * LINKS)
 }
 
 /// So many brokers, each of them a controller too.
-pub fn plan(planned: &mut Planned, folder: &Path, brokers: u16) -> Result<(), String> {
+pub fn plan(
+    planned: &mut Planned,
+    folder: &Path,
+    brokers: u16,
+    certificates: Option<&Certificates>,
+) -> Result<(), String> {
     let java = java().ok_or("Java is gone")?;
     let class_path = jars::class_path(&self::folder())?;
     let ports = (0..brokers).map(|_| Ports::of_next(planned)).collect::<Result<Vec<_>, _>>()?;
@@ -86,19 +102,40 @@ pub fn plan(planned: &mut Planned, folder: &Path, brokers: u16) -> Result<(), St
         let explained = |error: std::io::Error| format!("{}: {error}", folder.display());
         fs::create_dir_all(&folder).map_err(explained)?;
         let file = folder.join("server.properties");
-        fs::write(&file, properties(number, own, &ports, &folder)).map_err(explained)?;
+        let store = folder.join("keystore.pem");
+        if let Some(certificates) = certificates {
+            fs::write(&store, key_store(certificates)?).map_err(explained)?;
+        }
+        let store = certificates.map(|_| store.as_path());
+        fs::write(&file, properties(number, own, &ports, &folder, store)).map_err(explained)?;
         let mut first = program(&java, &class_path, "kafka.tools.StorageTool");
         first.args(["format", "--cluster-id", CLUSTER, "--config"]).arg(&file);
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            first.args(["--add-scram", &format!("{mechanism}=[name={USER},password={PASSWORD}]")]);
+        }
         let mut command = program(&java, &class_path, "kafka.Kafka");
         command.arg(&file);
         let name = if brokers == 1 { "Kafka".to_owned() } else { format!("Kafka {number}") };
         let ready = "Kafka Server started";
         planned.servers.push(Server::new(Plan { name, folder, first: Some(first), command, ready, signal: None }));
     }
-    let addresses = ports.iter().map(|ports| format!("127.0.0.1:{}", ports.clients)).collect::<Vec<_>>().join(",");
-    planned.variables.push((Kind::Kafka.variable().to_owned(), addresses));
+    let addresses = |port: fn(&Ports) -> u16| {
+        ports.iter().map(|ports| format!("127.0.0.1:{}", port(ports))).collect::<Vec<_>>().join(",")
+    };
+    planned.variables.push((Kind::Kafka.variable().to_owned(), addresses(|ports| ports.clients)));
     planned.variables.push((LINKS_VARIABLE.to_owned(), links(&ports)));
+    if certificates.is_some() {
+        planned.variables.push((SECURED_VARIABLE.to_owned(), addresses(|ports| ports.secured)));
+        planned.variables.push((CREDENTIALS_VARIABLE.to_owned(), format!("{USER}:{PASSWORD}")));
+    }
     Ok(())
+}
+
+/// What Kafka takes from one file: a key, and its certificate.
+fn key_store(certificates: &Certificates) -> Result<String, String> {
+    let [certificate, key] = certificates.of_server();
+    let read = |file: &Path| fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()));
+    Ok(read(&key)? + &read(&certificate)?)
 }
 
 fn links(ports: &[Ports]) -> String {
@@ -116,7 +153,7 @@ fn program(java: &Path, class_path: &OsString, class: &str) -> Command {
     command
 }
 
-fn properties(number: usize, own: &Ports, all: &[Ports], folder: &Path) -> String {
+fn properties(number: usize, own: &Ports, all: &[Ports], folder: &Path, store: Option<&Path>) -> String {
     let mut listeners = format!("PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:{}", own.clients, own.controller);
     let mut advertised = format!("PLAINTEXT://127.0.0.1:{}", own.clients);
     let mut protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
@@ -126,6 +163,12 @@ fn properties(number: usize, own: &Ports, all: &[Ports], folder: &Path) -> Strin
         let _ = write!(advertised, ",LINK{link}://127.0.0.1:{outside}");
         let _ = write!(protocols, ",LINK{link}:PLAINTEXT");
         let _ = writeln!(threads, "listener.name.link{link}.num.network.threads=1");
+    }
+    if let Some(store) = store {
+        let _ = write!(listeners, ",SECURED://127.0.0.1:{}", own.secured);
+        let _ = write!(advertised, ",SECURED://127.0.0.1:{}", own.secured);
+        protocols.push_str(",SECURED:SASL_SSL");
+        threads.push_str(&secured(store));
     }
     let voters = all.iter().enumerate().map(|(at, ports)| format!("{}@127.0.0.1:{}", at + 1, ports.controller));
     let voters = voters.collect::<Vec<_>>().join(",");
@@ -159,6 +202,26 @@ group.initial.rebalance.delay.ms=0
     )
 }
 
+/// The listener with TLS and passwords, and rights: those who come without either, brokers among them, have all.
+fn secured(store: &Path) -> String {
+    let of = "listener.name.secured";
+    let login = "org.apache.kafka.common.security";
+    format!(
+        "\
+{of}.num.network.threads=1
+{of}.ssl.keystore.type=PEM
+{of}.ssl.keystore.location={store}
+{of}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+{of}.plain.sasl.jaas.config={login}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";
+{of}.scram-sha-256.sasl.jaas.config={login}.scram.ScramLoginModule required;
+{of}.scram-sha-512.sasl.jaas.config={login}.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+",
+        store = store.display(),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,9 +241,14 @@ mod tests {
 
     fn of(brokers: u16) -> String {
         let ports: Vec<Ports> = (0..brokers)
-            .map(|at| Ports { clients: 20_000 + at, controller: 21_000 + at, links: vec![(22_000 + at, 23_000 + at)] })
+            .map(|at| Ports {
+                clients: 20_000 + at,
+                secured: 24_000 + at,
+                controller: 21_000 + at,
+                links: vec![(22_000 + at, 23_000 + at)],
+            })
             .collect();
-        properties(ports.len(), ports.last().unwrap(), &ports, Path::new("/folder"))
+        properties(ports.len(), ports.last().unwrap(), &ports, Path::new("/folder"), None)
     }
 
     #[test]
@@ -202,7 +270,12 @@ mod tests {
 
     #[test]
     fn ways_are_told_by_way_and_then_by_broker() {
-        let ports = [10, 20].map(|at| Ports { clients: 1, controller: 2, links: vec![(at, at + 1), (at + 2, at + 3)] });
+        let ports = [10, 20].map(|at| Ports {
+            clients: 1,
+            secured: 3,
+            controller: 2,
+            links: vec![(at, at + 1), (at + 2, at + 3)],
+        });
         assert_eq!(links(&ports), "10=11,20=21;12=13,22=23;;");
     }
 

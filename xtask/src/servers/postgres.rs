@@ -1,11 +1,12 @@
 //! PostgreSQL, from Debian.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Kind;
+use super::certificates::Certificates;
 use super::process::{Plan, Server, tethered};
 use super::supervise::Planned;
 use crate::{debian, steps};
@@ -37,13 +38,19 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// A cluster with one user, `postgres`, who may do everything and needs no password from this machine.
-pub fn plan(planned: &mut Planned, folder: &Path) -> Result<(), String> {
+/// Connections are encrypted for whoever asks.
+pub fn plan(planned: &mut Planned, folder: &Path, certificates: Option<&Certificates>) -> Result<(), String> {
     let programs = programs().ok_or("PostgreSQL is gone")?;
     let folder = folder.join("postgres");
     let data = folder.join("data");
     fs::create_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
-    let options = match Person::to_run_as()? {
+    let person = Person::to_run_as()?;
+    let options = match &person {
         Some(person) => person.take_over(&data)?,
+        None => Vec::new(),
+    };
+    let encryption = match certificates {
+        Some(certificates) => encryption(certificates, &folder, person.as_ref())?,
         None => Vec::new(),
     };
     let port = planned.port()?;
@@ -54,12 +61,29 @@ pub fn plan(planned: &mut Planned, folder: &Path) -> Result<(), String> {
     let mut command = tethered(&programs.join("postgres"), "QUIT", &options);
     command.current_dir(&folder).arg("-D").arg(&data).args(["-p", &port.to_string()]);
     command.args(["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", CONNECTIONS]);
+    command.args(encryption.iter().flat_map(|setting| ["-c", setting]));
     let (name, ready) = (Kind::Postgres.name().to_owned(), "database system is ready to accept connections");
     let plan = Plan { name, folder, first: Some(first), command, ready, signal: Some("QUIT") };
     planned.servers.push(Server::new(plan));
     let url = format!("postgres://postgres@127.0.0.1:{port}/postgres");
     planned.variables.push((Kind::Postgres.variable().to_owned(), url));
     Ok(())
+}
+
+/// The settings for connections with TLS. The key is a copy, as PostgreSQL takes none that others may read.
+fn encryption(certificates: &Certificates, folder: &Path, person: Option<&Person>) -> Result<Vec<String>, String> {
+    let mut settings = vec!["ssl=on".to_owned()];
+    for (name, file) in ["ssl_cert_file", "ssl_key_file"].into_iter().zip(certificates.of_server()) {
+        let copy = folder.join(name);
+        let explained = |error: std::io::Error| format!("{}: {error}", copy.display());
+        fs::copy(&file, &copy).map_err(explained)?;
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).map_err(explained)?;
+        if let Some(person) = person {
+            chown(&copy, Some(person.user), Some(person.group)).map_err(explained)?;
+        }
+        settings.push(format!("{name}={}", copy.display()));
+    }
+    Ok(settings)
 }
 
 /// A user of the system, as PostgreSQL refuses to run as root.

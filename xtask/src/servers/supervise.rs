@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use super::certificates::{self, Certificates};
 use super::process::Server;
 use super::{Kind, kafka, ports, postgres, redis};
 
@@ -60,11 +61,13 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 fn plan(planned: &mut Planned, folder: &Path, kinds: &[Kind], brokers: u16) -> Result<(), String> {
+    let certificates = certificates::is_installed().then(|| Certificates::make(folder)).transpose()?;
+    planned.variables.extend(certificates.as_ref().map(Certificates::variable));
     for kind in kinds {
         match kind {
-            Kind::Kafka => kafka::plan(planned, folder, brokers)?,
+            Kind::Kafka => kafka::plan(planned, folder, brokers, certificates.as_ref())?,
             Kind::Redis => redis::plan(planned, folder)?,
-            Kind::Postgres => postgres::plan(planned, folder)?,
+            Kind::Postgres => postgres::plan(planned, folder, certificates.as_ref())?,
         }
     }
     Ok(())

@@ -70,7 +70,8 @@ impl Run {
     }
 
     pub(super) fn may_try_again(&self) -> bool {
-        self.ask.agent.recovery != Recovery::Fail && self.attempt < self.ask.agent.max_attempts
+        self.ask.agent.recovery != Recovery::Fail
+            && self.attempt.saturating_sub(self.moved_attempts) < self.ask.agent.max_attempts
     }
 
     /// Says that the next attempt begins, and what becomes of what was said before.

@@ -46,6 +46,10 @@ pub struct Ask {
 pub struct Progress {
     /// The last attempt that was announced, from 1.
     pub attempt: u32,
+    /// How many of the attempts ended because the room was given to another process: they do not count.
+    pub moved_attempts: u32,
+    /// Whether the last attempt is one of those.
+    pub has_moved: bool,
     /// Chunks since the last reset.
     pub chunks: u64,
     /// Their raw text.
@@ -87,6 +91,8 @@ enum Call {
 pub struct Run {
     ask: Ask,
     attempt: u32,
+    /// Attempts that do not count.
+    moved_attempts: u32,
     chunks: u64,
     /// Raw text of this answer since the last reset, what the parser holds back included.
     content: String,
@@ -109,6 +115,7 @@ impl Run {
         Self {
             ask,
             attempt: 1,
+            moved_attempts: 0,
             chunks: 0,
             content: String::new(),
             reasoned: 0,
@@ -120,12 +127,14 @@ impl Run {
         }
     }
 
-    /// Takes up a stream whose process stopped, as one more attempt; where none is allowed it ends as `crashed`.
-    pub fn resume(ask: Ask, progress: Progress, reason: &str) -> Self {
+    /// Takes up a stream whose process stopped, as one more attempt; where none is allowed it ends as `crashed`. One whose
+    /// room was moved did not fail: it ends as truncated where the agent's policy is to ask nothing twice.
+    pub fn resume(ask: Ask, progress: Progress) -> Self {
         let parser = ask.vocabulary.clone().map(|vocabulary| Parser::resume_at(vocabulary, progress.spoken));
         let mut run = Self {
             ask,
             attempt: progress.attempt.max(1),
+            moved_attempts: progress.moved_attempts,
             chunks: progress.chunks,
             content: progress.content,
             reasoned: 0,
@@ -136,7 +145,17 @@ impl Run {
             refused_to_continue: false,
         };
         if run.may_try_again() {
-            run.announce(reason);
+            run.announce(if progress.has_moved {
+                "the room moved to another process while it answered"
+            } else {
+                "the server stopped while it answered"
+            });
+        } else if progress.has_moved {
+            let fault = StreamFault {
+                code: "truncated".into(),
+                message: "the room moved to another process while it answered".into(),
+            };
+            run.end(Outcome::Truncated, Some(fault));
         } else {
             let fault = StreamFault {
                 code: "crashed".into(),

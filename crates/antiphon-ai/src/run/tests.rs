@@ -284,12 +284,22 @@ async fn no_further_call_starts_before_the_log_has_its_announcement() {
 
 #[tokio::test(start_paused = true)]
 async fn a_crashed_stream_goes_on_as_a_further_attempt_until_they_run_out() {
-    let progress = |attempt| Progress { attempt, chunks: 2, content: "ab".into(), spoken: 2 };
+    let progress =
+        |attempt| Progress { attempt, moved_attempts: 0, has_moved: false, chunks: 2, content: "ab".into(), spoken: 2 };
     let (asked, provider) = ask(vec![vec![text("[tone:calm]c"), complete()]], Recovery::Continue, true);
-    let all = said_by(Run::resume(asked.clone(), progress(2), "restarted")).await;
+    let all = said_by(Run::resume(asked.clone(), progress(2))).await;
     assert_eq!(all, ["attempt 3 continue", "3.2 [tone:calm]c [\"calm@2\"]", "3.3! ", "end Completed 4 "]);
     assert_eq!(provider.prompts.lock()[0].partial.as_deref(), Some("ab"));
-    assert_eq!(said_by(Run::resume(asked, progress(3), "restarted")).await, ["end Failed 2 crashed"]);
+    assert_eq!(said_by(Run::resume(asked.clone(), progress(3))).await, ["end Failed 2 crashed"]);
+    // Those that a move ended do not count, however many there are; where nothing is asked twice it is no crash either.
+    let moved = |attempt, moved_attempts| Progress { moved_attempts, has_moved: true, ..progress(attempt) };
+    for (attempt, moved_attempts) in [(3, 1), (9, 7)] {
+        let all = said_by(Run::resume(asked.clone(), moved(attempt, moved_attempts))).await;
+        assert_eq!(all[0], format!("attempt {} continue", attempt + 1));
+    }
+    let mut asked = asked;
+    asked.agent.recovery = Recovery::Fail;
+    assert_eq!(said_by(Run::resume(asked, moved(1, 1))).await, ["end Truncated 2 truncated"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,21 +28,29 @@ impl Running {
     }
 
     /// Starts a server and gives the address of its `ready` line.
-    pub(super) fn start_server(mut command: Command, log: &Path) -> Result<(Self, String), Failure> {
+    pub(super) async fn start_server(mut command: Command, log: &Path) -> Result<(Self, String), Failure> {
         let name = "antiphon serve";
         let output = fs::File::create(log).map_err(|error| cannot(name, &error))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(output).process_group(0);
         let mut child = command.spawn().map_err(|error| cannot(name, &error))?;
-        let mut line = String::new();
-        let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut line));
+        let stdout = child.stdout.take();
         let running = Self { child };
+        // The process is killed where nobody waits any longer, which ends the reading.
+        let reading = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            stdout.map(|stdout| BufReader::new(stdout).read_line(&mut line).map(|_| line)).transpose()
+        });
+        let line = match tokio::time::timeout(PATIENCE, reading).await {
+            Ok(Ok(Ok(line))) => line.unwrap_or_default(),
+            _ => String::new(),
+        };
         match line.trim().strip_prefix("ready http://") {
             Some(address) => Ok((running, address.to_owned())),
             None => {
                 let said = fs::read_to_string(log).unwrap_or_default();
                 let last: Vec<&str> = said.lines().rev().take(5).collect();
                 let last = last.into_iter().rev().collect::<Vec<_>>().join("\n  ");
-                Err(Failure::new(format!("a server did not start ({read:?}): {last}")))
+                Err(Failure::new(format!("a server did not start: {last}")))
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::child::Running;
 use super::engines::{Engine, Kind};
 use super::topology::{Part, Topology};
+use super::traces::Traces;
 use crate::failure::Failure;
 use crate::token::mint_for_user;
 use reqwest::Client;
@@ -39,13 +40,14 @@ pub(super) struct Deployment {
 }
 
 impl Deployment {
-    /// Starts it on a log of its own.
+    /// Starts it on a log of its own; what that makes in engines that are not ours is noted in `traces` first.
     pub(super) async fn start(
         topology: Topology,
         parts: &[Part],
         engines: &[Engine],
         provider: SocketAddr,
         folder: &Path,
+        traces: &mut Traces,
     ) -> Result<Self, Failure> {
         let name = format!("bench{}", uuid::Uuid::new_v4().simple());
         let folder = folder.join(&name);
@@ -56,7 +58,11 @@ impl Deployment {
         if let Some(engine) =
             engines.iter().find(|engine| engine.kind == Kind::Postgres).filter(|_| !topology.is_whole())
         {
+            traces.expect_database(engine, &name);
             records = Some(make_database(&engine.address, &name).await?);
+        }
+        for engine in engines.iter().filter(|engine| topology.engines().contains(&engine.kind)) {
+            traces.expect(engine, &name);
         }
         let text = configuration(topology, engines, provider, &name, records.as_deref());
         std::fs::write(&config, text).map_err(cannot)?;
@@ -67,26 +73,26 @@ impl Deployment {
         for (at, part) in parts.iter().enumerate() {
             let folder = folder.join(format!("{}-{at}", part.name()));
             std::fs::create_dir_all(&folder).map_err(cannot)?;
-            let process = deployment.start_process(*part, folder)?;
+            let process = deployment.start_process(*part, folder).await?;
             deployment.processes.push(process);
         }
         Ok(deployment)
     }
 
-    fn start_process(&self, part: Part, folder: PathBuf) -> Result<Process, Failure> {
+    async fn start_process(&self, part: Part, folder: PathBuf) -> Result<Process, Failure> {
         let program = std::env::current_exe().map_err(|error| Failure::new(error.to_string()))?;
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--roles", part.roles(), "--config"]).arg(&self.config);
         command.arg("--data").arg(folder.join("data"));
-        let (running, address) = Running::start_server(command, &folder.join("stderr"))?;
+        let (running, address) = Running::start_server(command, &folder.join("stderr")).await?;
         Ok(Process { part, address, running, folder })
     }
 
     /// Starts a killed process again on its data.
-    pub(super) fn restart(&mut self, at: usize) -> Result<(), Failure> {
+    pub(super) async fn restart(&mut self, at: usize) -> Result<(), Failure> {
         let Some(process) = self.processes.get(at) else { return Ok(()) };
         let (part, folder) = (process.part, process.folder.clone());
-        let process = self.start_process(part, folder)?;
+        let process = self.start_process(part, folder).await?;
         if let Some(place) = self.processes.get_mut(at) {
             *place = process;
         }
@@ -124,6 +130,24 @@ impl Deployment {
         let page: Value = answer.json().await.map_err(unanswered)?;
         Ok(page["messages"].as_array().cloned().unwrap_or_default())
     }
+
+    /// The events of a room after a position, or `start`, as server-sent events; none where the log does not know it.
+    pub(super) async fn events(&self, front: &str, room: &str, position: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let path = format!("http://{front}/api/channels/ar-room/{room}/events?position={position}&until=end");
+        let answer = self.http.get(path).bearer_auth(&self.token).send().await.map_err(unanswered)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(unanswered)?;
+        match status {
+            reqwest::StatusCode::CONFLICT | reqwest::StatusCode::GONE => Ok(None),
+            _ if status.is_success() => Ok(Some(body.into())),
+            _ => Err(Failure::new(format!("events of a room: {status}"))),
+        }
+    }
+}
+
+/// What stands before the keys of the deployment of this name.
+pub(super) fn key_prefix(name: &str) -> String {
+    format!("{name}:")
 }
 
 async fn call(http: &Client, token: &str, front: &str, path: &str, body: &Value) -> Result<Value, Failure> {
@@ -191,7 +215,7 @@ fn configuration(
         config += &format!("[kafka]\nbrokers = \"{brokers}\"\ntopic = \"{name}\"\n");
     }
     if let Some(url) = used(Kind::Redis) {
-        config += &format!("[redis]\nurl = \"{url}\"\nprefix = \"{name}:\"\n");
+        config += &format!("[redis]\nurl = \"{url}\"\nprefix = \"{}\"\n", key_prefix(name));
     }
     if let Some(url) = records {
         config += &format!("[records]\nurl = \"{url}\"\n");

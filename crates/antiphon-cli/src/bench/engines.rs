@@ -76,6 +76,11 @@ impl Engine {
         self.process = None;
     }
 
+    /// Starts it again where it is ours and was left killed.
+    pub(super) async fn revive(&mut self) -> Result<(), Failure> {
+        if self.is_ours() && self.process.is_none() { self.start().await } else { Ok(()) }
+    }
+
     pub(super) fn cpu_micros(&self) -> u64 {
         self.process.as_ref().map_or(0, Running::cpu_micros)
     }
@@ -118,7 +123,7 @@ impl Engine {
             Kind::Redis => {
                 let mut command = Command::new("redis-server");
                 command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--dir"]).arg(&self.folder);
-                command.args(["--appendonly", "yes", "--appendfsync", "always"]);
+                command.args(["--appendonly", "yes", "--appendfsync", "everysec"]);
                 Ok(command)
             }
             Kind::Kafka => {

@@ -4,10 +4,12 @@ use super::clock::Clock;
 use super::deployment::Deployment;
 use super::viewer::{Seen, Transport, Viewer};
 use crate::failure::Failure;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An answer in which nothing comes for so long is given up.
 const SILENCE: Duration = Duration::from_secs(15);
+/// Between two questions.
+const BETWEEN_ASKS: Duration = Duration::from_millis(10);
 /// Rooms that are made at once.
 const AT_ONCE: usize = 16;
 
@@ -43,45 +45,27 @@ pub(super) struct Outcome {
     pub(super) sse: OfTransport,
     /// Tokens that reached a client.
     pub(super) deliveries: usize,
-    pub(super) seconds: f64,
     /// CPU of the deployment's processes, in microseconds.
     pub(super) cpu_micros: u64,
     /// Answers whose end did not come.
     pub(super) unended: usize,
 }
 
-impl Outcome {
-    pub(super) fn deliveries_per_second(&self) -> f64 {
-        self.deliveries as f64 / self.seconds.max(0.001)
-    }
-}
-
-/// Runs one answer in each of `rooms` rooms, watched by `watchers` clients each.
-pub(super) async fn run(
-    deployment: &Deployment,
-    clock: Clock,
-    rooms: usize,
-    watchers: usize,
-) -> Result<Outcome, Failure> {
+/// Runs one answer in each of `rooms` rooms, watched by one client each.
+pub(super) async fn run(deployment: &Deployment, clock: Clock, rooms: usize) -> Result<Outcome, Failure> {
     let fronts = deployment.fronts();
     let made = make_rooms(deployment, &fronts, rooms).await?;
-    let mut watching = Vec::with_capacity(rooms * watchers);
+    let mut watching = Vec::with_capacity(rooms);
     for (at, room) in made.iter().enumerate() {
-        for watcher in 0..watchers {
-            let place = at * watchers + watcher;
-            let transport = if place.is_multiple_of(2) { Transport::WebSocket } else { Transport::Sse };
-            let front = fronts.get(place / 2 % fronts.len()).map(String::as_str).unwrap_or_default();
-            let viewer = Viewer::connect(front, room, transport, &deployment.token).await;
-            let mut viewer = viewer.map_err(|error| Failure::new(format!("a client cannot connect: {error}")))?;
-            watching.push((transport, tokio::spawn(async move { viewer.watch(&clock, SILENCE).await })));
-        }
+        let (mut viewer, transport) = connect(deployment, &fronts, room, at).await?;
+        watching.push((transport, tokio::spawn(async move { viewer.watch(&clock, SILENCE).await })));
     }
-    let (began, cpu_before) = (Instant::now(), deployment.cpu_micros());
+    let cpu_before = deployment.cpu_micros();
     let asks = made.iter().enumerate().map(|(at, room)| {
         let front = &fronts[at % fronts.len()];
         async move {
-            // Spread over one token's time, as people are.
-            tokio::time::sleep(Duration::from_millis(at as u64 % 40)).await;
+            // One after the other, as people are: all at once would measure how long so many questions take.
+            tokio::time::sleep(BETWEEN_ASKS.saturating_mul(u32::try_from(at).unwrap_or(u32::MAX))).await;
             deployment.ask(front, room, "ask").await
         }
     });
@@ -93,12 +77,30 @@ pub(super) async fn run(
         let seen = watching.await.map_err(|error| Failure::new(error.to_string()))?;
         outcome.take(transport, seen);
     }
-    outcome.seconds = began.elapsed().as_secs_f64();
     outcome.cpu_micros = deployment.cpu_micros().saturating_sub(cpu_before);
     Ok(outcome)
 }
 
-async fn make_rooms(deployment: &Deployment, fronts: &[String], rooms: usize) -> Result<Vec<String>, Failure> {
+/// Connects the client of so many, each pair of one over WebSocket and one over SSE to the next front.
+pub(super) async fn connect(
+    deployment: &Deployment,
+    fronts: &[String],
+    room: &str,
+    at: usize,
+) -> Result<(Viewer, Transport), Failure> {
+    let transport = if at.is_multiple_of(2) { Transport::WebSocket } else { Transport::Sse };
+    let front = fronts.get(at / 2 % fronts.len().max(1)).map(String::as_str).unwrap_or_default();
+    let viewer = Viewer::connect(front, room, transport, &deployment.token).await;
+    let viewer = viewer.map_err(|error| Failure::new(format!("a client cannot connect: {error}")))?;
+    Ok((viewer, transport))
+}
+
+/// Rooms, made by way of all fronts.
+pub(super) async fn make_rooms(
+    deployment: &Deployment,
+    fronts: &[String],
+    rooms: usize,
+) -> Result<Vec<String>, Failure> {
     let mut made = Vec::with_capacity(rooms);
     while made.len() < rooms {
         let some = (made.len()..rooms).take(AT_ONCE).map(|at| deployment.room(&fronts[at % fronts.len()]));

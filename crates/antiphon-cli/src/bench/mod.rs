@@ -4,35 +4,31 @@ mod child;
 mod clock;
 mod deployment;
 mod engines;
+mod fan_out;
 mod load;
+mod measuring;
 mod provider;
+mod stopping;
 mod survival;
 mod table;
 mod topology;
+mod traces;
 mod viewer;
 
+pub use traces::{Leftover, Removal};
+
 use crate::failure::Failure;
-use child::Capped;
 use clap::ValueEnum;
-use clock::Clock;
-use deployment::Deployment;
-use engines::{Engine, Kind};
 use load::Outcome;
-use provider::{Pace, Provider};
+use measuring::Bench;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use topology::{Part, Topology};
-
-/// The share of one core that each realtime process gets while one is compared with three, so that they do not take
-/// turns at the same cores.
-const SHARE: f64 = 0.15;
-/// Rooms and clients of each while throughput is measured.
-const FLOOD: (usize, usize) = (12, 8);
-/// Tokens of each answer of the flood.
-const FLOOD_TOKENS: usize = 1_500;
+use stopping::Stopping;
+use survival::Told;
+use topology::Topology;
 
 /// What `antiphon bench` is given.
 #[derive(Debug, clap::Args)]
@@ -53,7 +49,8 @@ enum What {
 Each topology is started as several processes on this machine, together with a simulated model that streams tokens at a \
 fixed pace. Kafka, Redis and PostgreSQL are the ones that you name, or are started for the measurement and go with it: \
 `redis-server` from the path, PostgreSQL from where Debian puts it, Kafka from --kafka-home with the `java` on the path. \
-Only what was started here is killed to see what survives. Everything runs on one machine, so the figures compare \
+Only what was started here is killed to see what survives. \
+Topics, keys and databases that are made in those that you name are removed at the end, also after Ctrl-C. Everything runs on one machine, so the figures compare \
 topologies; they are not what a cluster would do.
 
 Examples:
@@ -95,146 +92,70 @@ struct Row {
     topology: Topology,
     processes: usize,
     paced: Outcome,
+    /// Of one realtime process, to many clients of few rooms.
     deliveries_per_second: f64,
     /// CPU of the deployment and of the engines that were started here, for one token to one client.
     cpu_micros_per_delivery: f64,
-    survives: BTreeMap<String, Value>,
+    survives: BTreeMap<String, Told>,
     /// Deliveries a second with one realtime process and with three; none where there is only one process.
     scaling: Option<(f64, f64)>,
 }
 
-pub(crate) async fn run(arguments: BenchArguments) -> Result<ExitCode, Failure> {
+pub(crate) async fn run(arguments: BenchArguments, removal: Removal) -> Result<ExitCode, Failure> {
     let What::Topologies(arguments) = arguments.what;
     if arguments.streams == 0 || arguments.rate <= 0.0 || arguments.seconds <= 0.0 {
         return Err(Failure::new("--streams, --rate and --seconds are above 0"));
     }
+    arguments.json.as_deref().map_or(Ok(()), check_writable)?;
+    let mut stopping = Stopping::new()?;
     let folder = tempfile::tempdir().map_err(|error| Failure::new(format!("no temporary folder: {error}")))?;
     let wanted =
         if arguments.topology.is_empty() { Topology::value_variants().to_vec() } else { arguments.topology.clone() };
-    let mut bench =
-        Bench { arguments, folder: folder.path().to_owned(), engines: Vec::new(), missing: BTreeMap::new() };
-    let (mut rows, mut skipped) = (Vec::new(), Vec::new());
-    for topology in wanted {
-        if let Some(reason) = bench.open_engines(topology).await {
-            say(&format!("{}: not measured: {reason}", topology.name()));
-            skipped.push((topology, reason));
-            continue;
-        }
-        rows.push(bench.measure(topology).await?);
+    let mut bench = Bench::new(arguments, folder.path(), removal);
+    let is_stopped = tokio::select! {
+        () = bench.measure_all(wanted) => false,
+        () = stopping.told() => true,
+    };
+    if is_stopped {
+        say("told to end: removing what was made; once more to leave it");
     }
-    let text = table::markdown(&mut rows, &skipped, &bench.arguments);
-    write!(std::io::stdout(), "{text}").map_err(|error| Failure::from_output(&error))?;
+    let removed = tokio::select! {
+        removed = bench.clear() => removed,
+        () = stopping.told() => Err(Failure::new("told to end again: what was made was not all removed")),
+    };
+    if !bench.rows.is_empty() {
+        tell(&mut bench)?;
+    }
+    removed?;
+    if is_stopped {
+        return Err(Failure::new("told to end before all was measured"));
+    }
+    Ok(if bench.skipped.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(bench: &mut Bench) -> Result<(), Failure> {
+    let text = table::markdown(&mut bench.rows, &bench.skipped, &bench.arguments);
     if let Some(path) = &bench.arguments.json {
-        let figures = table::json(&mut rows).to_string();
-        std::fs::write(path, figures).map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+        let figures = table::json(&mut bench.rows).to_string();
+        std::fs::write(path, figures).map_err(|error| cannot_write(path, &error))?;
     }
-    Ok(if skipped.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    write!(std::io::stdout(), "{text}").map_err(|error| Failure::from_output(&error))
 }
 
-struct Bench {
-    arguments: TopologiesArguments,
-    folder: PathBuf,
-    engines: Vec<Engine>,
-    /// Engines that cannot be had, and why.
-    missing: BTreeMap<Kind, String>,
+/// Before minutes are spent on what could not be kept. Leaves nothing that was not there.
+fn check_writable(path: &Path) -> Result<(), Failure> {
+    let is_new = !path.exists();
+    let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    drop(opened.map_err(|error| cannot_write(path, &error))?);
+    if is_new {
+        std::fs::remove_file(path).map_err(|error| cannot_write(path, &error))?;
+    }
+    Ok(())
 }
 
-impl Bench {
-    /// Opens what the topology needs and is not open yet; why that cannot be.
-    async fn open_engines(&mut self, topology: Topology) -> Option<String> {
-        for kind in topology.engines() {
-            if self.engines.iter().all(|engine| engine.kind != *kind) && !self.missing.contains_key(kind) {
-                match Engine::open(*kind, &self.arguments, &self.folder).await {
-                    Ok(engine) => {
-                        say(&format!("{} at {}", kind.name(), without_password(&engine.address)));
-                        self.engines.push(engine);
-                    }
-                    Err(failure) => drop(self.missing.insert(*kind, failure.to_string())),
-                }
-            }
-        }
-        topology.engines().iter().find_map(|kind| self.missing.get(kind).cloned())
-    }
-
-    async fn measure(&mut self, topology: Topology) -> Result<Row, Failure> {
-        let clock = Clock::start();
-        let (streams, rate) = (self.arguments.streams, self.arguments.rate);
-        let tokens = (rate * self.arguments.seconds).round() as usize;
-        say(&format!("{}: {streams} answers at {rate} tokens/s", topology.name()));
-        let paced = Pace { tokens, per_second: Some(rate) };
-        let provider = start_provider(clock, paced).await?;
-        let parts = topology.parts(1, 1);
-        let deployment = Deployment::start(topology, &parts, &self.engines, provider.address, &self.folder).await?;
-        // The first answers open connections and fill caches; a young Kafka also compiles what it runs.
-        load::run(&deployment, clock, streams, 1).await?;
-        let before = self.engine_cpu(topology);
-        let outcome = load::run(&deployment, clock, streams, 1).await?;
-        let cpu = outcome.cpu_micros + self.engine_cpu(topology).saturating_sub(before);
-        drop((deployment, provider));
-        let survives = self.survival(topology, clock).await?;
-        let (deliveries_per_second, scaling) = self.throughput(topology, clock).await?;
-        Ok(Row {
-            topology,
-            processes: parts.len(),
-            cpu_micros_per_delivery: cpu as f64 / outcome.deliveries.max(1) as f64,
-            paced: outcome,
-            deliveries_per_second,
-            survives,
-            scaling,
-        })
-    }
-
-    async fn survival(&mut self, topology: Topology, clock: Clock) -> Result<BTreeMap<String, Value>, Failure> {
-        say(&format!("{}: kill -9 of each part", topology.name()));
-        let pace = Pace { tokens: survival::TOKENS, per_second: Some(survival::RATE) };
-        let provider = start_provider(clock, pace).await?;
-        let parts = topology.parts(2, 2);
-        let mut deployment = Deployment::start(topology, &parts, &self.engines, provider.address, &self.folder).await?;
-        survival::of_each_part(&mut deployment, &mut self.engines, clock).await
-    }
-
-    /// Deliveries a second as fast as it goes; and with one and three realtime processes of an equal share of a core.
-    async fn throughput(&self, topology: Topology, clock: Clock) -> Result<(f64, Option<(f64, f64)>), Failure> {
-        say(&format!("{}: as fast as it goes", topology.name()));
-        let provider = start_provider(clock, Pace { tokens: FLOOD_TOKENS, per_second: None }).await?;
-        let free = self.flood(topology, clock, &provider, 1, None).await?;
-        if topology.is_whole() {
-            return Ok((free, None));
-        }
-        let one = self.flood(topology, clock, &provider, 1, Some(SHARE)).await?;
-        let three = self.flood(topology, clock, &provider, 3, Some(SHARE)).await?;
-        Ok((free, Some((one, three))))
-    }
-
-    async fn flood(
-        &self,
-        topology: Topology,
-        clock: Clock,
-        provider: &Provider,
-        fronts: usize,
-        share: Option<f64>,
-    ) -> Result<f64, Failure> {
-        let parts = topology.parts(1, fronts);
-        let deployment = Deployment::start(topology, &parts, &self.engines, provider.address, &self.folder).await?;
-        let is_front = |part: Part| part == Part::Front;
-        let fronts = deployment.processes.iter().filter(|process| is_front(process.part));
-        let capped: Vec<Capped> = match share {
-            Some(share) => fronts.map(|process| Capped::new(&process.running, share)).collect(),
-            None => Vec::new(),
-        };
-        let outcome = load::run(&deployment, clock, FLOOD.0, FLOOD.1).await?;
-        drop(capped);
-        Ok(outcome.deliveries_per_second())
-    }
-
-    fn engine_cpu(&self, topology: Topology) -> u64 {
-        let used = self.engines.iter().filter(|engine| topology.engines().contains(&engine.kind));
-        used.map(Engine::cpu_micros).sum()
-    }
-}
-
-async fn start_provider(clock: Clock, pace: Pace) -> Result<Provider, Failure> {
-    Provider::start(clock, pace).await.map_err(|error| Failure::new(format!("the simulated model: {error}")))
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("--json {}: it cannot be written: {error}", path.display()))
+        .fix("name a file in a folder that is there")
 }
 
 /// Progress, beside the table.
@@ -266,4 +187,22 @@ fn machine() -> Value {
         "memoryGiB": kib / (1 << 20),
         "version": env!("CARGO_PKG_VERSION"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_refused_before_anything_is_measured() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("none/figures.json");
+        assert!(check_writable(&missing).unwrap_err().sentence().contains("figures.json"));
+        let fine = folder.path().join("figures.json");
+        check_writable(&fine).unwrap();
+        assert!(!fine.exists());
+        std::fs::write(&fine, "earlier").unwrap();
+        check_writable(&fine).unwrap();
+        assert_eq!(std::fs::read_to_string(&fine).unwrap(), "earlier");
+    }
 }

@@ -15,8 +15,8 @@ use tokio::task::JoinHandle;
 pub(super) struct Pace {
     /// How many tokens it has.
     pub(super) tokens: usize,
-    /// Tokens a second; none is as fast as they are taken.
-    pub(super) per_second: Option<f64>,
+    /// Tokens a second, each written by itself.
+    pub(super) per_second: f64,
 }
 
 /// The model at an address of this machine, until it is dropped.
@@ -81,11 +81,9 @@ async fn skip_request(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result
 }
 
 async fn stream(writer: &mut (impl AsyncWriteExt + Unpin), clock: &Clock, pace: Pace) -> io::Result<()> {
-    let mut ticks = pace.per_second.map(|rate| tokio::time::interval(Duration::from_secs_f64(1.0 / rate)));
+    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / pace.per_second));
     for _ in 0..pace.tokens {
-        if let Some(ticks) = &mut ticks {
-            ticks.tick().await;
-        }
+        ticks.tick().await;
         let stamp = clock.stamp();
         write_chunk(
             writer,

@@ -33,9 +33,10 @@ pub type Engines = Box<dyn Fn(PathBuf) -> BoxFuture<'static, Result<Vec<EngineRe
 
 pub(super) fn tell<W: Write>(engines: Vec<EngineReport>, report: &mut Report<W>) -> Result<(), Failure> {
     for EngineReport { name, server, findings } in engines {
-        let server = server.unwrap_or_else(|| "as it has to be".to_owned());
-        if findings.is_empty() {
-            report.good(&format!("{name}: {server}"))?;
+        match server {
+            Some(server) => report.good(&format!("{name}: {server}"))?,
+            None if findings.is_empty() => report.good(&format!("{name}: as it has to be"))?,
+            None => {}
         }
         for EngineFinding { is_bad, what, advice } in findings {
             let what = format!("{name}: {what}");

@@ -1,10 +1,11 @@
 //! Beginning and ending an ownership in the engine, beside everything else that goes on.
 
+use super::OwnershipParts;
 use crate::leases::LeaseTable;
 use crate::presence::TELLING;
 use crate::timing::Timing;
 use antiphon_core::limits::{OWNERSHIP_END_TIMEOUT, SHARDS_BEGUN_AT_ONCE};
-use antiphon_core::{BeginError, Fenced, Shard};
+use antiphon_core::{BeginError, Fenced, Shard, ShardWork};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -29,6 +30,8 @@ pub(super) enum Done {
     Lost(Shard),
     /// The engine does not let it begin; the lease is still ours.
     Failed(Shard, u32),
+    /// What ran in the shard has ended, so that the ownership in this epoch can.
+    Vacated(Shard, u32),
     /// It was stopped before it began.
     Stopped(Shard),
     /// An ownership ended.
@@ -47,6 +50,7 @@ pub(super) struct Works {
     process: Arc<str>,
     leases: Arc<dyn LeaseTable>,
     fenced: Arc<dyn Fenced>,
+    work: Option<Arc<dyn ShardWork>>,
     timing: Timing,
     permits: Semaphore,
     /// Ends all beginnings.
@@ -54,9 +58,16 @@ pub(super) struct Works {
 }
 
 impl Works {
-    pub(super) fn new(process: Arc<str>, leases: Arc<dyn LeaseTable>, fenced: Arc<dyn Fenced>, timing: Timing) -> Self {
-        let permits = Semaphore::new(SHARDS_BEGUN_AT_ONCE);
-        Self { process, leases, fenced, timing, permits, stopped: CancellationToken::new() }
+    pub(super) fn new(parts: &OwnershipParts) -> Self {
+        Self {
+            process: parts.process.clone(),
+            leases: parts.leases.clone(),
+            fenced: parts.fenced.clone(),
+            work: parts.work.clone(),
+            timing: parts.timing,
+            permits: Semaphore::new(SHARDS_BEGUN_AT_ONCE),
+            stopped: CancellationToken::new(),
+        }
     }
 
     /// Begins an ownership, raising the lease's epoch where the log is above it. The lease is renewed meanwhile.
@@ -132,6 +143,14 @@ impl Works {
                 }
             }
         }
+    }
+
+    /// Ends in good order what runs in a shard that is to be given away.
+    pub(super) async fn vacate(self: Arc<Self>, shard: Shard, epoch: u32) -> Done {
+        if let Some(work) = &self.work {
+            work.vacate(shard).await;
+        }
+        Done::Vacated(shard, epoch)
     }
 
     /// Ends an ownership in the engine, and gives its lease back if there is one to give.

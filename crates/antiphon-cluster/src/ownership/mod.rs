@@ -1,6 +1,7 @@
 //! Which shards this process owns: takes free ones up to its fair share, keeps them, gives them away, and loses them.
 
 mod begin;
+mod giving;
 mod predecessor;
 #[cfg(test)]
 mod table;
@@ -10,11 +11,12 @@ mod tests;
 use crate::leases::LeaseTable;
 use crate::peers::Peers;
 use crate::presence::TELLING;
-use crate::routes::{Routes, Table, has_role};
+use crate::routes::{Routes, Table, with_role, without_role};
 use crate::timing::Timing;
-use antiphon_core::{Fenced, OnLost, OwnedShards, Shard};
+use antiphon_core::{Fenced, OnLost, OwnedShards, Shard, ShardWork};
 use antiphon_sql::ProcessRow;
 use begin::{Done, From, Works};
+use giving::Giving;
 use parking_lot::Mutex;
 use predecessor::Predecessors;
 use rand::seq::SliceRandom;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 
 /// The role that owns shards.
 pub(crate) const ROLE: &str = "ai";
@@ -61,6 +64,8 @@ pub(crate) struct OwnershipParts {
     pub(crate) process: Arc<str>,
     pub(crate) leases: Arc<dyn LeaseTable>,
     pub(crate) fenced: Arc<dyn Fenced>,
+    /// What runs in the shards; none where nothing does.
+    pub(crate) work: Option<Arc<dyn ShardWork>>,
     pub(crate) owned: OwnedShards,
     pub(crate) routes: Arc<Routes>,
     pub(crate) peers: Arc<Peers>,
@@ -79,6 +84,8 @@ enum Held {
     Beginning,
     /// It is owned, in this epoch.
     Owned(u32),
+    /// It is owned still, while what runs in it ends: it is to be another process's.
+    Giving(u32),
     /// The engine is ending it.
     Ending,
 }
@@ -91,6 +98,9 @@ struct Ownership {
     passed_on: HashMap<Shard, Instant>,
     /// Until when this process does not count among those that share.
     aside_until: Option<Instant>,
+    /// The process is about to leave, and gives away what it can before.
+    is_retreating: bool,
+    giving: Giving,
     looked_at: Instant,
     /// Until when nothing is taken: the leases were away, and those that ran out may be their owners' all the same.
     grace_until: Option<Instant>,
@@ -99,20 +109,27 @@ struct Ownership {
 }
 
 /// Owns shards until `hand_over` says to give all of them away; answers it once that is done.
-pub(crate) async fn run(parts: OwnershipParts, hand_over: oneshot::Receiver<oneshot::Sender<()>>) {
-    let works = Works::new(parts.process.clone(), parts.leases.clone(), parts.fenced.clone(), parts.timing);
+/// Once `retreat` is cancelled it takes nothing more, and gives away what is idle while others are there to take it.
+pub(crate) async fn run(
+    parts: OwnershipParts,
+    retreat: CancellationToken,
+    hand_over: oneshot::Receiver<oneshot::Sender<()>>,
+) {
+    let works = Works::new(&parts);
     let mut ownership = Ownership {
         parts,
         works: Arc::new(works),
         held: BTreeMap::new(),
         passed_on: HashMap::new(),
         aside_until: None,
+        is_retreating: false,
+        giving: Giving::default(),
         looked_at: Instant::now(),
         grace_until: None,
         predecessors: Predecessors::default(),
         under_way: JoinSet::new(),
     };
-    let leaving = ownership.own(hand_over).await;
+    let leaving = ownership.own(retreat, hand_over).await;
     ownership.leave().await;
     if let Some(leaving) = leaving {
         // Whoever asked may have gone.
@@ -121,7 +138,13 @@ pub(crate) async fn run(parts: OwnershipParts, hand_over: oneshot::Receiver<ones
 }
 
 impl Ownership {
-    async fn own(&mut self, mut hand_over: oneshot::Receiver<oneshot::Sender<()>>) -> Option<oneshot::Sender<()>> {
+    async fn own(
+        &mut self,
+        retreat: CancellationToken,
+        mut hand_over: oneshot::Receiver<oneshot::Sender<()>>,
+    ) -> Option<oneshot::Sender<()>> {
+        // Only now others leave it its share: a process that starts may yet take long to read its log.
+        self.set_sharing(true);
         if !self.parts.balances {
             // What is taken now stays: those that start at the same time are waited for.
             tokio::time::sleep(self.parts.timing.renew).await;
@@ -135,6 +158,10 @@ impl Ownership {
         loop {
             tokio::select! {
                 leaving = &mut hand_over => return leaving.ok(),
+                () = retreat.cancelled(), if !self.is_retreating => {
+                    self.is_retreating = true;
+                    self.set_sharing(false);
+                }
                 _ = renewals.tick() => {
                     self.renew().await;
                     self.come_back();
@@ -156,7 +183,10 @@ impl Ownership {
         let held: Vec<(Shard, u32)> = self
             .held
             .iter()
-            .filter_map(|(shard, held)| if let Held::Owned(epoch) = held { Some((*shard, *epoch)) } else { None })
+            .filter_map(|(shard, held)| match held {
+                Held::Owned(epoch) | Held::Giving(epoch) => Some((*shard, *epoch)),
+                Held::Beginning | Held::Ending => None,
+            })
             .collect();
         if held.is_empty() {
             return;
@@ -180,25 +210,20 @@ impl Ownership {
         self.grace_until.take_if(|until| *until <= now);
         let table = self.parts.routes.table();
         for (shard, route) in &table.routes {
-            let Some(Held::Owned(epoch)) = self.held.get(shard) else { continue };
+            let Some(Held::Owned(epoch) | Held::Giving(epoch)) = self.held.get(shard) else { continue };
             if route.has_lease && route.epoch > *epoch && *route.process != *self.parts.process {
                 tracing::warn!(%shard, epoch, by = route.epoch, "another process took a shard over");
                 self.end(*shard, None);
             }
         }
         let fair = self.fair_share(&table);
-        let active = self.held.values().filter(|held| **held != Held::Ending).count();
-        if active > fair && self.parts.balances {
-            let owned = self.held.iter().rev().filter_map(|(shard, held)| match held {
-                Held::Owned(epoch) => Some((*shard, *epoch)),
-                Held::Beginning | Held::Ending => None,
-            });
-            for (shard, epoch) in owned.take(active - fair).collect::<Vec<_>>() {
-                tracing::info!(%shard, epoch, "a shard is given to another process");
-                self.end(shard, Some(epoch));
-            }
-        } else if self.aside_until.is_none() && self.grace_until.is_none() {
-            self.take(&table, fair.saturating_sub(active)).await;
+        let is_kept = |held: &&Held| matches!(held, Held::Beginning | Held::Owned(_));
+        let kept = self.held.values().filter(is_kept).count();
+        if self.parts.balances {
+            self.give(kept.saturating_sub(fair));
+        }
+        if self.aside_until.is_none() && self.grace_until.is_none() && !self.is_retreating {
+            self.take(&table, fair.saturating_sub(kept)).await;
         }
     }
 
@@ -206,6 +231,9 @@ impl Ownership {
     fn fair_share(&self, table: &Table) -> usize {
         let others = table.with_role(ROLE).filter(|process| *process.id != *self.parts.process).count();
         let own = usize::from(self.aside_until.is_none());
+        if self.is_retreating && others > 0 {
+            return 0;
+        }
         usize::from(self.parts.owned.sharding().count()).div_ceil((others + own).max(1))
     }
 
@@ -261,6 +289,7 @@ impl Ownership {
             Done::Began(shard, epoch) => {
                 tracing::info!(%shard, epoch, "a shard is owned");
                 self.held.insert(shard, Held::Owned(epoch));
+                self.admit(shard);
                 self.parts.owned.gain(shard, epoch);
                 self.predecessors.tell(&self.parts.peers, shard, epoch);
             }
@@ -276,6 +305,13 @@ impl Ownership {
                     self.stand_aside(until);
                 }
             }
+            Done::Vacated(shard, epoch) => {
+                // Whatever else became of it meanwhile has its own course.
+                if self.held.get(&shard) == Some(&Held::Giving(epoch)) {
+                    tracing::info!(%shard, epoch, "a shard is given to another process");
+                    self.end(shard, Some(epoch));
+                }
+            }
             Done::Stopped(shard) => self.end(shard, None),
             Done::Ended(shard) => {
                 self.held.remove(&shard);
@@ -286,27 +322,28 @@ impl Ownership {
     /// While this process cannot own anything, the others share all.
     fn stand_aside(&mut self, until: Instant) {
         self.aside_until = Some(until);
-        self.parts.presence.send_modify(|process| {
-            let roles: Vec<&str> = process.roles.split(',').filter(|role| !has_role(role, ROLE)).collect();
-            process.roles = roles.join(",");
-        });
+        self.set_sharing(false);
     }
 
     fn come_back(&mut self) {
-        if self.aside_until.is_some_and(|until| until <= Instant::now()) {
-            self.aside_until = None;
-            self.parts.presence.send_modify(|process| {
-                let roles = std::mem::take(&mut process.roles);
-                process.roles = if roles.is_empty() { ROLE.to_owned() } else { format!("{roles},{ROLE}") };
-            });
+        if self.aside_until.take_if(|until| *until <= Instant::now()).is_some() {
+            self.set_sharing(!self.is_retreating);
         }
+    }
+
+    /// Tells the others whether they are to leave this process its share.
+    fn set_sharing(&self, shares: bool) {
+        self.parts.presence.send_if_modified(|process| {
+            let roles = if shares { with_role(&process.roles, ROLE) } else { without_role(&process.roles, ROLE) };
+            std::mem::replace(&mut process.roles, roles) != process.roles
+        });
     }
 
     /// Asks for a new epoch of what the log ended. The shard stays owned meanwhile, so that its rooms need not start anew.
     fn take_losses(&mut self) {
         let superseded = std::mem::take(&mut *self.parts.losses.superseded.lock());
         for (shard, by) in superseded {
-            if let Some(&Held::Owned(epoch)) = self.held.get(&shard)
+            if let Some(&(Held::Owned(epoch) | Held::Giving(epoch))) = self.held.get(&shard)
                 && epoch < by
             {
                 tracing::warn!(%shard, epoch, by, "another process says that it took a shard over");
@@ -324,7 +361,8 @@ impl Ownership {
                 Some(Held::Beginning) => {
                     self.parts.losses.lost.lock().entry(shard).or_insert(lost);
                 }
-                Some(Held::Owned(_) | Held::Ending) | None => {}
+                Some(Held::Giving(epoch)) if *epoch <= lost => self.end(shard, Some(*epoch)),
+                Some(Held::Owned(_) | Held::Giving(_) | Held::Ending) | None => {}
             }
         }
     }
@@ -334,7 +372,7 @@ impl Ownership {
         self.works.stopped.cancel();
         for (shard, held) in self.held.clone() {
             self.parts.owned.lose(shard);
-            if let Held::Owned(epoch) = held {
+            if let Held::Owned(epoch) | Held::Giving(epoch) = held {
                 self.end(shard, Some(epoch));
             }
         }

@@ -4,7 +4,9 @@ use super::table::FakeTable;
 use super::*;
 use crate::peers::Peers;
 use crate::secret::Secret;
+use antiphon_core::limits::{SHARD_HELD_BACK, SHARD_IDLE_WAIT};
 use antiphon_core::{BeginError, LogError, Sharding};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +42,39 @@ impl Fenced for FakeFence {
     async fn end(&self, _shard: Shard) {}
 }
 
+/// What runs in one process's shards.
+#[derive(Default)]
+struct FakeWork {
+    answers: Mutex<BTreeMap<Shard, usize>>,
+    held_back: Mutex<BTreeSet<Shard>>,
+    vacated: Mutex<BTreeSet<Shard>>,
+}
+
+#[async_trait::async_trait]
+impl ShardWork for FakeWork {
+    fn under_way(&self, shard: Shard) -> usize {
+        self.answers.lock().get(&shard).copied().unwrap_or(0)
+    }
+
+    fn hold_back(&self, shard: Shard) {
+        self.held_back.lock().insert(shard);
+    }
+
+    async fn vacate(&self, shard: Shard) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert_eq!(self.under_way(shard), 0, "an answer is broken off");
+        self.vacated.lock().insert(shard);
+    }
+
+    fn admit(&self, shard: Shard) {
+        self.held_back.lock().remove(&shard);
+        self.vacated.lock().remove(&shard);
+    }
+}
+
 struct Process {
+    work: Arc<FakeWork>,
+    retreat: CancellationToken,
     table: FakeTable,
     fence: Arc<FakeFence>,
     owned: OwnedShards,
@@ -66,7 +100,7 @@ impl Deployment {
         let table = self.table.another_way();
         let leases: Arc<dyn LeaseTable> = Arc::new(table.clone());
         let timing = Timing::of(TAKEOVER);
-        let row = ProcessRow { id: id.into(), address: "127.0.0.1:1".into(), roles: "api,ai".into() };
+        let row = ProcessRow { id: id.into(), address: "127.0.0.1:1".into(), roles: "api".into() };
         leases.announce(&row, timing.ttl).await.unwrap();
         let presence = watch::Sender::new(row);
         let routes = Arc::new(Routes::new(leases.clone()));
@@ -81,7 +115,10 @@ impl Deployment {
         let (hand_over, leaving) = oneshot::channel();
         let announcing = CancellationToken::new();
         let announce = crate::presence::announce(leases.clone(), presence.subscribe(), timing, announcing.clone());
+        let (work, retreat) = (Arc::<FakeWork>::default(), CancellationToken::new());
+        let retreating = retreat.clone();
         let parts = OwnershipParts {
+            work: Some(work.clone()),
             process: id.into(),
             leases,
             fenced: fence.clone(),
@@ -96,10 +133,10 @@ impl Deployment {
         let read = async move {
             routes.run(timing.look, &Peers::new(Secret::new(None).unwrap()), &CancellationToken::new()).await;
         };
-        let own = async move { run(parts, leaving).await };
+        let own = async move { run(parts, retreating, leaving).await };
         let tasks = vec![tokio::spawn(announce), tokio::spawn(read), tokio::spawn(own)];
         let tasks = tasks.into_iter().map(AbortOnDropHandle::new).collect();
-        Process { table, fence, owned, losses, announcing, hand_over: Some(hand_over), _tasks: tasks }
+        Process { work, retreat, table, fence, owned, losses, announcing, hand_over: Some(hand_over), _tasks: tasks }
     }
 
     /// Waits until each process owns so many, and all of them everything, each shard once.
@@ -124,6 +161,11 @@ impl Deployment {
 impl Process {
     fn shards(&self) -> BTreeMap<Shard, u32> {
         self.owned.watch().borrow().clone()
+    }
+
+    /// So many answers run in all of its shards.
+    fn works(&self, answers: usize) {
+        *self.work.answers.lock() = self.shards().into_keys().map(|shard| (shard, answers)).collect();
     }
 
     fn count(&self) -> usize {
@@ -283,4 +325,81 @@ async fn a_lease_whose_taking_was_not_answered_is_not_stuck() {
     assert!(deployment.table.take(Shard(2), "a", ttl).await.is_err());
     let first = deployment.join("a").await;
     deployment.shared(TAKEOVER, &[(&first, 8)]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_shards_in_which_no_answer_runs_are_given_away() {
+    let deployment = Deployment::new();
+    let first = deployment.join("a").await;
+    deployment.shared(TAKEOVER, &[(&first, 8)]).await;
+    first.works(1);
+    first.work.answers.lock().remove(&Shard(2));
+    let before = first.shards();
+    let second = deployment.join("b").await;
+    deployment.shared(TAKEOVER, &[(&first, 7), (&second, 1)]).await;
+    tokio::time::sleep(SHARD_IDLE_WAIT / 2).await;
+    assert!(second.shards().contains_key(&Shard(2)) && first.count() == 7);
+    assert!(first.work.held_back.lock().is_empty() && before.len() == 8);
+    // Answers end one by one.
+    for (left, shard) in [(6, 5), (5, 3), (4, 0)] {
+        first.work.answers.lock().remove(&Shard(shard));
+        deployment.shared(TAKEOVER / 5, &[(&first, left), (&second, 8 - left)]).await;
+    }
+    first.work.answers.lock().clear();
+    tokio::time::sleep(SHARD_IDLE_WAIT * 2).await;
+    assert_eq!((first.count(), second.count()), (4, 4), "it has its share");
+    assert!(first.work.held_back.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_answers_always_run_one_shard_at_a_time_is_kept_from_beginning_more() {
+    let deployment = Deployment::new();
+    let first = deployment.join("a").await;
+    deployment.shared(TAKEOVER, &[(&first, 8)]).await;
+    first.works(3);
+    first.work.answers.lock().insert(Shard(6), 2);
+    let since = Instant::now();
+    let second = deployment.join("b").await;
+    while first.work.held_back.lock().is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(since.elapsed() >= SHARD_IDLE_WAIT && since.elapsed() < SHARD_IDLE_WAIT + TAKEOVER);
+    assert_eq!(*first.work.held_back.lock(), BTreeSet::from([Shard(6)]), "the one with the fewest answers");
+    // They take too long, so the shard goes on for a while.
+    tokio::time::sleep(SHARD_HELD_BACK + TAKEOVER / 10).await;
+    assert!(first.work.held_back.lock().is_empty() && first.count() == 8);
+    tokio::time::sleep(SHARD_IDLE_WAIT - TAKEOVER / 5).await;
+    assert!(first.work.held_back.lock().is_empty());
+    tokio::time::sleep(TAKEOVER).await;
+    first.work.answers.lock().remove(&Shard(6));
+    deployment.shared(TAKEOVER / 5, &[(&first, 7), (&second, 1)]).await;
+    // The next one, and nobody needs it any more.
+    while *first.work.held_back.lock() == BTreeSet::from([Shard(6)]) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    drop(second);
+    tokio::time::sleep(TAKEOVER).await;
+    deployment.shared(TAKEOVER, &[(&first, 8)]).await;
+    assert!(first.work.held_back.lock().is_empty() && first.work.vacated.lock().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_about_to_leave_gives_away_what_is_idle_while_others_are_there() {
+    let deployment = Deployment::new();
+    let mut first = deployment.join("a").await;
+    deployment.shared(TAKEOVER, &[(&first, 8)]).await;
+    first.retreat.cancel();
+    tokio::time::sleep(TAKEOVER).await;
+    assert_eq!(first.count(), 8, "there is nobody else");
+    first.works(1);
+    first.work.answers.lock().remove(&Shard(1));
+    let second = deployment.join("b").await;
+    deployment.shared(TAKEOVER, &[(&first, 7), (&second, 1)]).await;
+    first.work.answers.lock().remove(&Shard(7));
+    deployment.shared(TAKEOVER, &[(&first, 6), (&second, 2)]).await;
+    drop(second);
+    tokio::time::sleep(TAKEOVER).await;
+    assert_eq!(first.count(), 6, "it takes nothing");
+    first.leave().await;
+    assert_eq!(first.count(), 0);
 }

@@ -4,3 +4,5 @@
 mod deployment;
 mod following;
 mod forwarding;
+mod giving;
+mod reach;

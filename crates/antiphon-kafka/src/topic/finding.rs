@@ -1,5 +1,6 @@
 //! What is wrong with Kafka or the topic, in a sentence that ends in what to do.
 
+use super::version::OLDEST_FETCH;
 use crate::client::Complaints;
 use crate::options::KafkaTarget;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -33,6 +34,8 @@ pub enum FindingKind {
 
 /// Something that is wrong with Kafka or the topic.
 pub type Finding = antiphon_core::Finding<FindingKind>;
+/// What a look at Kafka came to.
+pub type Checked = antiphon_core::Checked<FindingKind>;
 
 /// Whether writing a record can tell more than this.
 pub(super) fn lets_probe(finding: &Finding) -> bool {
@@ -68,10 +71,7 @@ pub fn of_code(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Compla
                 ),
             )
         }
-        Code::UnsupportedFeature | Code::UnsupportedVersion => Finding::fatal(
-            FindingKind::Version,
-            format!("the Kafka brokers are too old ({code}): use Apache Kafka 2.1 or newer"),
-        ),
+        Code::UnsupportedFeature | Code::UnsupportedVersion => too_old(&code.to_string()),
         Code::NotEnoughReplicas | Code::NotEnoughReplicasAfterAppend => Finding::fatal(
             FindingKind::Replication,
             format!(
@@ -79,7 +79,9 @@ pub fn of_code(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Compla
                  missing, or lower the topic's min.insync.replicas"
             ),
         ),
-        Code::SaslAuthenticationFailed | Code::Authentication | Code::UnsupportedSASLMechanism => credentials(target),
+        Code::SaslAuthenticationFailed | Code::Authentication | Code::UnsupportedSASLMechanism => {
+            refused(target, complaints)
+        }
         Code::SSL => tls(target, &complaints.find(&[Code::SSL]).unwrap_or_default()),
         _ => of_complaints(target, code, complaints),
     }
@@ -88,8 +90,11 @@ pub fn of_code(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Compla
 /// No answer came; the connections may have said why.
 fn of_complaints(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Complaints) -> Finding {
     use RDKafkaErrorCode as Code;
+    if let Some(finding) = another_listener(target, complaints) {
+        return finding;
+    }
     if complaints.find(&[Code::Authentication, Code::SaslAuthenticationFailed]).is_some() {
-        return credentials(target);
+        return refused(target, complaints);
     }
     let handshake = || complaints.saying("SSL handshake failed").filter(|_| target.security.tls.is_some());
     if let Some(reason) = complaints.find(&[Code::SSL]).or_else(handshake) {
@@ -122,6 +127,72 @@ pub fn client(target: &KafkaTarget, reason: &str) -> Finding {
         return tls(target, reason);
     }
     Finding::fatal(FindingKind::Settings, format!("the settings for Kafka cannot be used ({reason}): correct them"))
+}
+
+/// Another server has the port.
+pub fn another_server(target: &KafkaTarget, who: &str) -> Finding {
+    Finding::fatal(
+        FindingKind::Unreachable,
+        format!(
+            "what answers at {} is {who} and no Kafka: check the host and the port of `kafka.brokers`",
+            target.brokers
+        ),
+    )
+}
+
+fn too_old(reason: &str) -> Finding {
+    Finding::fatal(
+        FindingKind::Version,
+        format!("the Kafka brokers are too old ({reason}): use Apache Kafka 2.1 or newer"),
+    )
+}
+
+/// Too old, by the newest version of Fetch that they know.
+pub fn version(fetch: i16) -> Option<Finding> {
+    (fetch < OLDEST_FETCH).then(|| too_old(&format!("they know version {fetch} of Fetch")))
+}
+
+/// No user came in: refused by name, or by a listener that asks for none.
+fn refused(target: &KafkaTarget, complaints: &Complaints) -> Finding {
+    // What a broker answers to a handshake on a listener without SASL.
+    if target.security.credentials.is_some() && complaints.saying("SASL state").is_some() {
+        return no_sasl(target);
+    }
+    credentials(target)
+}
+
+/// A listener of another kind, by where it hung up: in the handshake, at the first question or at the first that needs a user.
+fn another_listener(target: &KafkaTarget, complaints: &Complaints) -> Option<Finding> {
+    let KafkaTarget { brokers, security, .. } = target;
+    let has_said = |words: &str| complaints.saying(words).is_some();
+    let sasl = if security.credentials.is_some() { "sasl-" } else { "" };
+    let (kind, sentence) = if security.tls.is_some() && has_said("PLAINTEXT broker listener") {
+        let does = format!("speaks no TLS: set `kafka.security = \"{sasl}plaintext\"`");
+        (FindingKind::Tls, format!("{does}, or name the port of the listener that does"))
+    } else if security.tls.is_none() && has_said("in state APIVERSION_QUERY") {
+        let does = format!("hangs up, as one does that wants TLS: set `kafka.security = \"{sasl}ssl\"`");
+        (FindingKind::Tls, format!("{does}, or name the port of the listener without TLS"))
+    } else if security.credentials.is_none() && has_said("in state UP") {
+        let ending = if security.tls.is_some() { "ssl" } else { "plaintext" };
+        let does = "hangs up, as one does that wants a user and a password";
+        let todo = format!("set `kafka.security = \"sasl-{ending}\"`, `username` and `password`");
+        (FindingKind::Credentials, format!("{does}: {todo}, or name the port of the listener without a password"))
+    } else {
+        return None;
+    };
+    Some(Finding::fatal(kind, format!("the listener at {brokers} {sentence}")))
+}
+
+fn no_sasl(target: &KafkaTarget) -> Finding {
+    let without = if target.security.tls.is_some() { "ssl" } else { "plaintext" };
+    Finding::fatal(
+        FindingKind::Credentials,
+        format!(
+            "the listener at {} takes no user and password (it speaks no SASL): set `kafka.security = \"{without}\"` without \
+             `username` and `password`, or name the port of the listener that asks for them",
+            target.brokers
+        ),
+    )
 }
 
 fn credentials(target: &KafkaTarget) -> Finding {
@@ -161,6 +232,19 @@ pub fn missing(target: &KafkaTarget) -> Finding {
         format!(
             "there is no topic {topic:?}: `antiphon serve` makes it where it may; otherwise make it with {} partitions",
             sharding.count()
+        ),
+    )
+}
+
+/// There is no such topic, and too few brokers to make it.
+pub fn few_brokers(target: &KafkaTarget, brokers: usize) -> Finding {
+    let KafkaTarget { topic, replication_factor, .. } = target;
+    let have = if brokers == 1 { "there is 1 broker".to_owned() } else { format!("there are {brokers} brokers") };
+    Finding::fatal(
+        FindingKind::Replication,
+        format!(
+            "there is no topic {topic:?}, and it cannot be made: {have}, fewer than the {replication_factor} copies that \
+             `kafka.replication_factor` asks for; start more, or ask for fewer"
         ),
     )
 }

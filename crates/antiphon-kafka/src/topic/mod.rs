@@ -1,15 +1,19 @@
 //! The topic that is the log: made where it is missing, compared with what it has to be, and explained to an operator.
 
 mod finding;
+mod listener;
 mod probe;
+mod removal;
+mod version;
 
-pub use finding::{Finding, FindingKind};
+pub use finding::{Checked, Finding, FindingKind};
+pub use removal::remove;
 
 use crate::client::Complaints;
 use crate::options::KafkaTarget;
 use antiphon_core::limits::{KAFKA_CALL_TIMEOUT, KAFKA_RECORD_BYTES, KAFKA_RETENTION_MARGIN, MAX_STREAM_AGE};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
@@ -17,17 +21,30 @@ use std::time::{Duration, Instant};
 
 /// Looks at everything that the log needs of Kafka, and writes one record that no reader counts. Nothing found is good.
 /// For `antiphon doctor`: takes some seconds where Kafka does not answer.
-pub async fn check(target: &KafkaTarget) -> Vec<Finding> {
-    let mut findings = inspect(target).await;
+pub async fn check(target: &KafkaTarget) -> Checked {
+    let Inspected { brokers, version, mut findings } = inspect(target).await;
+    if let Some(finding) = version.and_then(finding::version) {
+        findings.push(finding);
+    }
     if findings.iter().all(finding::lets_probe) {
         findings.extend(probe::probe(target).await);
     }
-    findings
+    if let [finding] = findings.as_mut_slice()
+        && matches!(finding.kind, FindingKind::Unreachable | FindingKind::Tls)
+        && let Some(other) = listener::who_answers(target).await
+    {
+        *finding = finding::another_server(target, other);
+    }
+    let server = (brokers > 0).then(|| {
+        let brokers = if brokers == 1 { "1 broker".to_owned() } else { format!("{brokers} brokers") };
+        format!("{}, {brokers}", version::words(version))
+    });
+    Checked { server, findings }
 }
 
 /// Makes the topic where it is missing, and gives what is wrong with it otherwise.
 pub async fn ensure(target: &KafkaTarget) -> Vec<Finding> {
-    let findings = inspect(target).await;
+    let findings = inspect(target).await.findings;
     if !matches!(findings.as_slice(), [finding] if finding.kind == FindingKind::TopicMissing) {
         return findings;
     }
@@ -37,7 +54,7 @@ pub async fn ensure(target: &KafkaTarget) -> Vec<Finding> {
     // Brokers learn of a new topic one after the other.
     let deadline = Instant::now() + KAFKA_CALL_TIMEOUT;
     loop {
-        let findings = inspect(target).await;
+        let findings = inspect(target).await.findings;
         let is_spreading = findings.iter().any(finding::may_be_spreading);
         if !is_spreading || Instant::now() > deadline {
             return findings;
@@ -91,45 +108,78 @@ pub async fn make_copies(target: &KafkaTarget, names: &[String]) -> Result<(), F
     }
 }
 
-/// What the topic's description says, without writing anything.
-async fn inspect(target: &KafkaTarget) -> Vec<Finding> {
+/// What the brokers say without anything being written.
+#[derive(Default)]
+struct Inspected {
+    /// How many answered for the cluster.
+    brokers: usize,
+    /// The newest Fetch that the first one knows.
+    version: Option<i16>,
+    findings: Vec<Finding>,
+}
+
+/// Asks for the cluster and the topic.
+async fn inspect(target: &KafkaTarget) -> Inspected {
+    let mut inspected = Inspected::default();
+    if let Err(finding) = describe(target, &mut inspected).await {
+        inspected.findings.push(finding);
+    }
+    inspected
+}
+
+async fn describe(target: &KafkaTarget, inspected: &mut Inspected) -> Result<(), Finding> {
     let complaints = Complaints::default();
-    let admin = match admin(target, &complaints) {
-        Ok(admin) => admin,
-        Err(finding) => return vec![finding],
-    };
-    let metadata = match ask(target, &complaints).await {
-        Ok(metadata) => metadata,
-        Err(finding) => return vec![finding],
-    };
+    let admin = admin(target, &complaints)?;
+    let metadata = ask(target, &complaints).await?;
+    inspected.version = complaints.fetch_version();
+    inspected.brokers = metadata.brokers().len();
     // The metadata may not be held while something is awaited.
-    let (mut findings, replicas) = match topic_of(target, &metadata, &complaints) {
-        Ok(topic) => (partitions(target, topic), replicas(topic)),
-        Err(finding) => return vec![finding],
+    let replicas = match topic_of(target, &metadata, &complaints) {
+        Ok(topic) => {
+            inspected.findings = partitions(target, topic);
+            replicas(topic)
+        }
+        Err(finding) if is_short(target, &finding, inspected.brokers) => {
+            return Err(finding::few_brokers(target, inspected.brokers));
+        }
+        Err(finding) => return Err(finding),
     };
     drop(metadata);
     let options = AdminOptions::new().request_timeout(Some(KAFKA_CALL_TIMEOUT));
     let described = admin.describe_configs([&ResourceSpecifier::Topic(&target.topic)], &options).await;
     match described.map(|mut resources| resources.pop()) {
-        Ok(Some(Ok(resource))) => findings.extend(settings(target, replicas, &resource)),
-        Ok(Some(Err(code))) => findings.push(finding::of_code(target, code, &complaints)),
+        Ok(Some(Ok(resource))) => inspected.findings.extend(settings(target, replicas, &resource)),
+        Ok(Some(Err(code))) => return Err(finding::of_code(target, code, &complaints)),
         Ok(None) => {}
-        Err(error) => findings.push(finding::of_error(target, &error, &complaints)),
+        Err(error) => return Err(finding::of_error(target, &error, &complaints)),
     }
-    findings
+    Ok(())
 }
+
+/// Whether the topic is missing and could not be made either.
+fn is_short(target: &KafkaTarget, finding: &Finding, brokers: usize) -> bool {
+    finding.kind == FindingKind::TopicMissing && brokers < usize::from(target.replication_factor)
+}
+
+/// How long log lines are read that are there already.
+const LOG_LINES: Duration = Duration::from_millis(20);
+/// How long errors are waited for that say why nothing came.
+const COMPLAINTS: Duration = Duration::from_millis(200);
 
 /// Asks for the topic's description. Where none comes, the connections' errors are gathered, which say why.
 async fn ask(target: &KafkaTarget, complaints: &Complaints) -> Result<Metadata, Finding> {
-    let consumer: BaseConsumer<Complaints> =
-        BaseConsumer::from_config_and_context(&target.client_config(), complaints.clone())
-            .map_err(|error| finding::client(target, &error.to_string()))?;
+    let mut config = target.client_config();
+    // It says what the brokers can do, and how they hang up, in its log only.
+    config.set("log.connection.close", "true").set("debug", "feature").set_log_level(RDKafkaLogLevel::Debug);
+    let consumer: BaseConsumer<Complaints> = BaseConsumer::from_config_and_context(&config, complaints.clone())
+        .map_err(|error| finding::client(target, &error.to_string()))?;
     let topic = target.topic.clone();
     let ask = move || {
         let metadata = consumer.fetch_metadata(Some(&topic), KAFKA_CALL_TIMEOUT);
-        if metadata.is_err() {
-            // It brings no records, as it has no group.
-            drop(consumer.poll(Duration::from_millis(200)));
+        // Log lines and errors come with the records, of which there are none without a group.
+        let until = Instant::now() + if metadata.is_ok() { LOG_LINES } else { COMPLAINTS };
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            drop(consumer.poll(left));
         }
         metadata
     };

@@ -10,13 +10,13 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use std::time::{Duration, Instant};
 
-fn chunk(number: usize) -> Event {
+pub fn chunk(number: usize) -> Event {
     let json = serde_json::json!({"type": "ar-stream-chunk", "chunkIndex": number}).to_string();
     Event { kind: EventKind::Chunk, json: Bytes::from(json), event_id: None, provider_at: None }
 }
 
 /// Waits for this many different chunks of a room, and gives them with their positions.
-fn consume(brokers: &str, room: &str, count: usize) -> Vec<(u64, String)> {
+pub fn consume(brokers: &str, room: &str, count: usize) -> Vec<(u64, String)> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", format!("test-{room}"))

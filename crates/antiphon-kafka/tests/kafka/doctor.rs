@@ -2,7 +2,9 @@
 
 use crate::deployment::{Deployment, target};
 use antiphon_core::Sharding;
-use antiphon_kafka::{Credentials, Finding, FindingKind, KafkaLog, KafkaTarget, Mechanism, OpenError, Tls, check};
+use antiphon_kafka::{
+    Credentials, Finding, FindingKind, KafkaLog, KafkaTarget, Mechanism, OpenError, Tls, check, remove,
+};
 use antiphon_testkit::servers;
 
 fn kinds(findings: &[Finding]) -> Vec<FindingKind> {
@@ -10,7 +12,7 @@ fn kinds(findings: &[Finding]) -> Vec<FindingKind> {
 }
 
 async fn found(target: &KafkaTarget) -> Vec<FindingKind> {
-    let findings = check(target).await;
+    let findings = check(target).await.findings;
     for finding in &findings {
         assert!(finding.sentence.contains(": ") || finding.sentence.contains("; "), "no remedy: {finding}");
         assert!(!finding.sentence.contains("secret"), "a password: {finding}");
@@ -34,8 +36,9 @@ async fn a_broker_that_is_not_there_or_speaks_otherwise_is_told_apart() {
     let mut wrong = target(&brokers, "antiphon.log", Sharding::ONE);
     let (username, password) = ("antiphon".to_owned(), "secret".to_owned());
     wrong.security.credentials = Some(Credentials { mechanism: Mechanism::ScramSha256, username, password });
-    let kinds = found(&wrong).await;
-    assert!(kinds == [FindingKind::Credentials] || kinds == [FindingKind::Unreachable], "{kinds:?}");
+    let findings = check(&wrong).await.findings;
+    assert_eq!(kinds(&findings), [FindingKind::Credentials]);
+    assert!(findings[0].sentence.contains("no SASL"), "{findings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,7 +49,7 @@ async fn a_topic_that_does_not_fit_is_explained_and_refused() {
     let settings =
         [("cleanup.policy", "compact"), ("retention.ms", "60000"), ("unclean.leader.election.enable", "true")];
     deployment.make_topic(3, &settings).await;
-    let findings = check(&deployment.target).await;
+    let findings = check(&deployment.target).await.findings;
     let expected = [FindingKind::PartitionCount, FindingKind::SingleCopy];
     assert_eq!(kinds(&findings)[..2], expected);
     for name in ["cleanup.policy", "retention.ms", "unclean.leader.election.enable", "max.message.bytes"] {
@@ -68,10 +71,18 @@ async fn a_topic_that_was_made_here_is_good() {
     let deployment = Deployment::new(&brokers, 4);
     let process = deployment.process("first").await;
     assert_eq!(found(&deployment.target).await, [FindingKind::SingleCopy], "one broker");
+    let server = check(&deployment.target).await.server.unwrap();
+    assert!(
+        server.starts_with("Apache Kafka ") && server.contains(" or newer") && server.contains("1 broker"),
+        "{server}"
+    );
     let mut wanting = deployment.target.clone();
     wanting.replication_factor = 3;
     assert_eq!(found(&wanting).await[0], FindingKind::Replication);
     wanting.topic.push_str("-other");
+    let findings = check(&wanting).await.findings;
+    assert_eq!(kinds(&findings), [FindingKind::Replication]);
+    assert!(findings[0].sentence.contains("there is 1 broker, fewer than the 3 copies"), "{findings:?}");
     let (mut options, ..) = deployment.options("other");
     options.target = wanting;
     let refused = KafkaLog::open(options).await.err().unwrap();
@@ -79,5 +90,8 @@ async fn a_topic_that_was_made_here_is_good() {
         matches!(&refused, OpenError::Kafka(findings) if kinds(findings) == [FindingKind::Replication]),
         "{refused}"
     );
-    deployment.end([process]).await;
+    process.log.close().await.unwrap();
+    remove(&deployment.target).await.unwrap();
+    while found(&deployment.target).await != [FindingKind::TopicMissing] {}
+    remove(&deployment.target).await.unwrap();
 }

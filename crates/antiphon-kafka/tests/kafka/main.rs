@@ -9,4 +9,6 @@ mod doctor;
 mod fencing;
 mod following;
 mod outage;
+mod rights;
+mod secured;
 mod speed;

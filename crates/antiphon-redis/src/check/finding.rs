@@ -30,8 +30,15 @@ pub enum FindingKind {
     ClockSkew,
 }
 
+/// All commands that are used. Users with no other ones can do everything here.
+const COMMANDS: &str = "+ping +select +info +time +config|get +multi +exec +eval +evalsha +script|load +hmget +hset +expire +del +xadd \
+                        +xrange +xrevrange +xread +xtrim +sadd +sscan +zadd +zcard +zscore +zremrangebyrank \
+                        +zremrangebyscore +publish +subscribe +unsubscribe";
+
 /// Something that is wrong with Redis.
 pub type Finding = antiphon_core::Finding<FindingKind>;
+/// What a look at Redis came to.
+pub type Checked = antiphon_core::Checked<FindingKind>;
 
 /// What an error says.
 pub fn of_error(target: &RedisTarget, error: &RedisError) -> Finding {
@@ -44,6 +51,9 @@ pub fn of_error(target: &RedisTarget, error: &RedisError) -> Finding {
     if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) {
         return rights(target, &["INFO"]);
     }
+    if error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly) {
+        return replica(target);
+    }
     if error.kind() == ErrorKind::MasterNameNotFoundBySentinel {
         return Finding::fatal(
             FindingKind::Unreachable,
@@ -55,12 +65,21 @@ pub fn of_error(target: &RedisTarget, error: &RedisError) -> Finding {
     if target.is_tls() && !error.is_connection_refusal() && !error.is_timeout() && !has(&["resolve", "lookup"]) {
         return tls(target, &text);
     }
-    let hint = if target.is_tls() { "" } else { ", or whether this port wants TLS (rediss://)" };
+    let hint = if target.is_tls() { "takes TLS at all" } else { "wants TLS (rediss://)" };
     Finding::fatal(
         FindingKind::Unreachable,
         format!(
-            "Redis does not answer at {target} ({text}): check the address, that it runs and that nothing is between{hint}"
+            "Redis does not answer at {target} ({text}): check the address, that it runs and that nothing is between, \
+             or whether this port {hint}"
         ),
+    )
+}
+
+/// Another server has the port.
+pub fn another_server(target: &RedisTarget, who: &str) -> Finding {
+    Finding::fatal(
+        FindingKind::Unreachable,
+        format!("what answers at {target} is {who} and no Redis: check the host and the port of `redis.url`"),
     )
 }
 
@@ -96,8 +115,7 @@ pub fn rights(target: &RedisTarget, commands: &[&str]) -> Finding {
         FindingKind::NotAuthorised,
         format!(
             "Redis does not let the user {user:?} use {commands} on our keys: `ACL SETUSER {user} ~{prefix}antiphon:* \
-             ~{prefix}ar:stream:* &{prefix}* +@read +@write +@stream +@hash +@scripting +@pubsub +@connection +@transaction +info \
-             +time +config|get`",
+             ~{prefix}ar:stream:* &{prefix}* {COMMANDS}`",
             prefix = target.prefix
         ),
     )

@@ -1,6 +1,7 @@
 //! What the doctor asks: whether Redis can be reached, used, and trusted with a log.
 
 mod finding;
+mod listener;
 
 use crate::connect::within;
 use crate::keys::Keys;
@@ -8,25 +9,51 @@ use crate::server::Server;
 use crate::target::RedisTarget;
 use antiphon_core::Shard;
 use antiphon_core::limits::{REDIS_CALL_TIMEOUT, REDIS_CLOCK_SKEW};
-pub use finding::{Finding, FindingKind};
+pub(crate) use finding::of_error;
+pub use finding::{Checked, Finding, FindingKind};
 use redis::aio::MultiplexedConnection;
-use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, ServerErrorKind};
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, ServerErrorKind};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Looks at a Redis. `is_log` says that it is to be the log, and not a live path only. Nothing stays changed.
-pub async fn check(target: &RedisTarget, is_log: bool) -> Vec<Finding> {
-    let mut connection = match target.connect().await {
-        Ok(connection) => connection,
-        // A server without TLS says nothing to whoever begins it.
-        Err(error) if target.is_tls() && error.is_timeout() && listens(target).await => {
-            return vec![finding::tls(target, &error.to_string())];
+pub async fn check(target: &RedisTarget, is_log: bool) -> Checked {
+    match connected(target).await {
+        Ok((mut connection, server)) => {
+            let findings = look(target, is_log, &mut connection, &server).await;
+            Checked { server: Some(server.name), findings }
         }
-        Err(error) => return vec![finding::of_error(target, &error)],
+        Err(finding) => Checked { server: None, findings: vec![finding] },
+    }
+}
+
+async fn connected(target: &RedisTarget) -> Result<(MultiplexedConnection, Server), Finding> {
+    let connected = async {
+        let mut connection = target.connect().await?;
+        let server = within(REDIS_CALL_TIMEOUT, Server::read(&mut connection)).await?;
+        Ok((connection, server))
     };
-    let server = match within(REDIS_CALL_TIMEOUT, Server::read(&mut connection)).await {
-        Ok(server) => server,
-        Err(error) => return vec![finding::of_error(target, &error)],
+    let error = match connected.await {
+        Ok(connected) => return Ok(connected),
+        Err(error) => error,
     };
+    // A server without TLS says nothing to whoever begins it.
+    if target.is_tls() && RedisError::is_timeout(&error) && listens(target).await {
+        return Err(finding::tls(target, &error.to_string()));
+    }
+    let finding = finding::of_error(target, &error);
+    if finding.kind != FindingKind::Unreachable {
+        return Err(finding);
+    }
+    let who = listener::who_answers(target).await;
+    Err(who.map_or(finding, |who| finding::another_server(target, who)))
+}
+
+async fn look(
+    target: &RedisTarget,
+    is_log: bool,
+    connection: &mut MultiplexedConnection,
+    server: &Server,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     if server.version < (6, 2) {
         findings.push(finding::version(server.version));
@@ -49,9 +76,9 @@ pub async fn check(target: &RedisTarget, is_log: bool) -> Vec<Finding> {
     if is_log && target.master.is_some() {
         findings.push(finding::failover());
     }
-    findings.extend(clock(&mut connection).await);
+    findings.extend(clock(connection).await);
     if server.is_master && server.version >= (6, 2) {
-        findings.extend(rights(target, &mut connection).await);
+        findings.extend(rights(target, connection).await);
     }
     findings
 }

@@ -1,6 +1,7 @@
 //! Publishing: what waits goes out in pipelines, and each second the channels that moved are named.
 
 use super::envelope::{self, Tails};
+use super::hearing::Hearing;
 use crate::connect::within;
 use crate::keys::Keys;
 use crate::link::Link;
@@ -24,6 +25,7 @@ pub struct Publisher {
     keys: Keys,
     link: Arc<Link>,
     outbox: Arc<Outbox>,
+    hearing: Arc<Hearing>,
     /// Channels that moved, and in how many more notices they are named.
     moved: HashMap<ChannelName, (Position, u8)>,
     has_published: bool,
@@ -32,9 +34,9 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    pub fn new(id: String, target: &RedisTarget, link: Arc<Link>, outbox: Arc<Outbox>) -> Self {
+    pub fn new(id: String, target: &RedisTarget, link: Arc<Link>, outbox: Arc<Outbox>, hearing: Arc<Hearing>) -> Self {
         let keys = Keys::new(&target.prefix);
-        Self { id, keys, link, outbox, moved: HashMap::new(), has_published: false, told: 0 }
+        Self { id, keys, link, outbox, hearing, moved: HashMap::new(), has_published: false, told: 0 }
     }
 
     pub async fn run(mut self) {
@@ -69,9 +71,10 @@ impl Publisher {
         }
     }
 
-    /// Whoever has never published has nothing to say, and is not waited for.
+    /// Whoever neither relays nor has ever published has nothing to say, and is not waited for. A relay that is cut off from
+    /// the log is silent, so that others read it themselves.
     async fn say_tails(&mut self) {
-        if !self.has_published {
+        if !self.hearing.is_well().unwrap_or(self.has_published) {
             return;
         }
         let tails: Vec<(String, Position)> =

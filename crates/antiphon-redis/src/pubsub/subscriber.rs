@@ -1,23 +1,24 @@
 //! Subscribing: the followed channels and the tail notices, on a connection of their own.
 
 use super::envelope::{self, Tails};
+use super::hearing::Hearing;
 use crate::connect::{jittered, within};
 use crate::keys::Keys;
 use crate::live::{Gap, Live};
+use crate::outage::{Connection, Outage};
 use crate::target::RedisTarget;
 use antiphon_core::limits::{
-    MAX_FOLLOWED_CHANNELS, REDIS_CALL_TIMEOUT, REDIS_PROBE_TIMEOUT, REDIS_PUBLISHERS, REDIS_RECONNECT_LEAST,
-    REDIS_RECONNECT_MOST, REDIS_SUBSCRIBE_BATCH, REDIS_TAIL_INTERVAL,
+    MAX_FOLLOWED_CHANNELS, REDIS_CALL_TIMEOUT, REDIS_PROBE_TIMEOUT, REDIS_RECONNECT_LEAST, REDIS_RECONNECT_MOST,
+    REDIS_SUBSCRIBE_BATCH, REDIS_TAIL_INTERVAL,
 };
 use antiphon_core::{ChannelHash, ChannelName, Position};
 use futures::StreamExt;
 use parking_lot::Mutex;
 use redis::aio::PubSubSink;
 use redis::{Msg, RedisResult};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
 use tokio::sync::Notify;
 
 /// Channels that were followed or unfollowed since they were last looked at.
@@ -57,37 +58,51 @@ impl Changes {
 
 /// The subscribing half.
 pub struct Subscriber {
-    id: String,
-    keys: Keys,
-    target: RedisTarget,
-    live: Arc<Live>,
-    changes: Arc<Changes>,
-    subscribed: HashSet<ChannelName>,
-    /// When each publisher was last heard.
-    heard: HashMap<String, Instant>,
+    pub id: String,
+    pub target: RedisTarget,
+    pub live: Arc<Live>,
+    pub changes: Arc<Changes>,
+    pub hearing: Arc<Hearing>,
+    pub outage: Arc<Outage>,
 }
 
 impl Subscriber {
-    pub fn new(id: String, target: RedisTarget, live: Arc<Live>, changes: Arc<Changes>) -> Self {
-        let keys = Keys::new(&target.prefix);
-        Self { id, keys, target, live, changes, subscribed: HashSet::new(), heard: HashMap::new() }
-    }
-
-    /// Subscribes once somebody is attached, again and again.
-    pub async fn run(mut self) {
+    /// Subscribes once somebody is attached, again and again, and tells of what may be lost.
+    pub async fn run(self) {
         self.live.until_attached().await;
+        let redis = self.target.to_string();
+        let subscriptions =
+            Subscriptions { keys: Keys::new(&self.target.prefix), subscribed: HashSet::new(), of: &self };
+        // What is lost is told whatever a connection waits for.
+        tokio::join!(subscriptions.run(), self.hearing.tell_losses(&self.live, &redis));
+    }
+}
+
+/// What is subscribed to.
+struct Subscriptions<'a> {
+    keys: Keys,
+    subscribed: HashSet<ChannelName>,
+    of: &'a Subscriber,
+}
+
+impl Subscriptions<'_> {
+    async fn run(mut self) {
+        let changes = &self.of.changes;
         let mut pause = REDIS_RECONNECT_LEAST;
         loop {
             let ended = self.subscribe().await;
-            if self.changes.is_up.swap(false, Ordering::AcqRel) {
+            let was_up = changes.is_up.swap(false, Ordering::AcqRel);
+            self.of.hearing.end();
+            match ended {
+                Err(error) if was_up => self.of.outage.lost(Connection::Following, &error.to_string()),
+                Err(error) => self.of.outage.failed(Connection::Following, &error),
+                Ok(()) => {}
+            }
+            if was_up {
                 pause = REDIS_RECONNECT_LEAST;
-                if let Err(error) = ended {
-                    tracing::warn!("the subscriptions at Redis {} are lost: {error}", self.target);
-                }
             }
             self.subscribed.clear();
-            self.heard.clear();
-            self.changes.subscribed.store(0, Ordering::Relaxed);
+            changes.subscribed.store(0, Ordering::Relaxed);
             tokio::time::sleep(jittered(pause)).await;
             pause = (pause * 2).min(REDIS_RECONNECT_MOST);
         }
@@ -95,14 +110,15 @@ impl Subscriber {
 
     /// Until the connection fails.
     async fn subscribe(&mut self) -> RedisResult<()> {
-        let (mut sink, mut messages) = self.target.connect_subscriber().await?.split();
+        let Subscriber { target, live, changes, hearing, outage, .. } = self.of;
+        let (mut sink, mut messages) = target.connect_subscriber().await?.split();
         within(REDIS_CALL_TIMEOUT, sink.subscribe(self.keys.tails())).await?;
         // Before all are looked at, so that none that comes meanwhile is missed.
-        self.changes.is_up.store(true, Ordering::Release);
-        let all = self.live.followed();
-        self.apply(&mut sink, all.into_iter().collect()).await?;
-        self.live.lost();
-        let changes = self.changes.clone();
+        changes.is_up.store(true, Ordering::Release);
+        self.apply(&mut sink, live.followed().into_iter().collect()).await?;
+        outage.over(Connection::Following);
+        hearing.begin();
+        live.lost();
         let mut ticks = tokio::time::interval(REDIS_TAIL_INTERVAL);
         loop {
             tokio::select! {
@@ -112,11 +128,10 @@ impl Subscriber {
                 },
                 () = changes.noted.notified() => {
                     let fresh = self.apply(&mut sink, changes.take()).await?;
-                    fresh.iter().for_each(|channel| self.live.tail(channel, somewhere(channel)));
+                    fresh.iter().for_each(|channel| live.tail(channel, somewhere(channel)));
                 }
                 _ = ticks.tick() => {
                     within(REDIS_PROBE_TIMEOUT, sink.ping::<redis::Value>()).await?;
-                    self.miss();
                 }
             }
         }
@@ -125,7 +140,7 @@ impl Subscriber {
     /// Subscribes to what is followed and unsubscribes from what is not; returns the new ones.
     async fn apply(&mut self, sink: &mut PubSubSink, changed: HashSet<ChannelName>) -> RedisResult<Vec<ChannelName>> {
         let (wanted, unwanted): (Vec<_>, Vec<_>) =
-            changed.into_iter().partition(|channel| self.live.is_followed(channel));
+            changed.into_iter().partition(|channel| self.of.live.is_followed(channel));
         let fresh: Vec<_> = wanted.into_iter().filter(|channel| self.subscribed.insert(channel.clone())).collect();
         let over: Vec<_> = unwanted.into_iter().filter(|channel| self.subscribed.remove(channel)).collect();
         let names = |channels: &[ChannelName]| -> Vec<String> {
@@ -137,11 +152,11 @@ impl Subscriber {
         for batch in over.chunks(REDIS_SUBSCRIBE_BATCH) {
             within(REDIS_CALL_TIMEOUT, sink.unsubscribe(names(batch))).await?;
         }
-        self.changes.subscribed.store(self.subscribed.len(), Ordering::Relaxed);
+        self.of.changes.subscribed.store(self.subscribed.len(), Ordering::Relaxed);
         Ok(fresh)
     }
 
-    fn take(&mut self, message: &Msg) {
+    fn take(&self, message: &Msg) {
         let name = message.get_channel_name();
         if name == self.keys.tails() {
             if let Ok(tails) = serde_json::from_slice::<Tails>(message.get_payload_bytes()) {
@@ -151,36 +166,27 @@ impl Subscriber {
         }
         let Some(channel) = self.keys.channel_of(name) else { return };
         match envelope::read(channel, message.get_payload_bytes()) {
-            Some((from, record)) if from != self.id => self.live.tell(&[record], Gap::Tell),
+            Some((from, record)) if from != self.of.id => {
+                self.of.hearing.hear();
+                self.of.live.tell(&[record], Gap::Tell);
+            }
             _ => {}
         }
     }
 
-    fn take_tails(&mut self, Tails { from, has_left_out, tails }: Tails) {
-        if from == self.id {
+    fn take_tails(&self, Tails { from, has_left_out, tails }: Tails) {
+        let Subscriber { id, live, hearing, .. } = self.of;
+        if from == *id {
             return;
         }
         for (channel, end) in tails {
             if let Ok(channel) = ChannelName::parse(&channel) {
-                self.live.tail(&channel, end);
+                live.tail(&channel, end);
             }
         }
-        let is_new = !self.heard.contains_key(&from);
-        if !is_new || self.heard.len() < REDIS_PUBLISHERS {
-            self.heard.insert(from, Instant::now());
-        }
-        if is_new || has_left_out {
+        if hearing.hear_of(from) || has_left_out {
             // What came between the one before it and this one may be on no path.
-            self.live.lost();
-        }
-    }
-
-    /// Whoever was not heard for three notices may have published what did not come.
-    fn miss(&mut self) {
-        let before = self.heard.len();
-        self.heard.retain(|_, at| at.elapsed() < 3 * REDIS_TAIL_INTERVAL + REDIS_TAIL_INTERVAL / 2);
-        if self.heard.len() < before {
-            self.live.lost();
+            live.lost();
         }
     }
 }

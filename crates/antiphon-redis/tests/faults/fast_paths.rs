@@ -8,7 +8,7 @@ use antiphon_testkit::faults::Redis;
 use antiphon_testkit::proxy::{Link, Proxy};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 fn record(incarnation: u32, number: u64) -> Record {
@@ -22,7 +22,7 @@ type Way = Arc<dyn Backbone>;
 type IsUp = Box<dyn Fn() -> bool>;
 
 /// A process that delivers and one that follows.
-struct Pair {
+pub struct Pair {
     near: Way,
     is_up: IsUp,
     sight: Sight,
@@ -32,7 +32,11 @@ struct Pair {
 
 impl Pair {
     fn open(address: &str, is_copies: bool) -> Self {
-        let target = || RedisTarget::parse(&url(address), "t:").unwrap();
+        Self::of(&RedisTarget::parse(&url(address), "t:").unwrap(), is_copies)
+    }
+
+    pub fn of(target: &RedisTarget, is_copies: bool) -> Self {
+        let target = || target.clone();
         let sight = Sight::default();
         let (near, far, is_up): (Way, Way, IsUp) = if is_copies {
             let near = Arc::new(RedisCopies::new(target(), Sharding::ONE));
@@ -48,6 +52,10 @@ impl Pair {
         Self { near, is_up, sight, next: AtomicU64::new(1), _far: far }
     }
 
+    pub fn losses(&self) -> usize {
+        self.sight.losses()
+    }
+
     fn deliver(&self) -> u64 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.near.deliver(&[record(1, number)]);
@@ -55,7 +63,7 @@ impl Pair {
     }
 
     /// Delivers until something arrives.
-    async fn expect_flow(&self) {
+    pub async fn expect_flow(&self) {
         let from = self.next.load(Ordering::Relaxed);
         eventually("nothing arrives", || {
             self.deliver();
@@ -74,7 +82,7 @@ impl Pair {
     }
 
     /// Redis was away: what came before is not waited for, everybody is told, and the rest flows.
-    async fn expect_recovery(&self, losses: usize) {
+    pub async fn expect_recovery(&self, losses: usize) {
         eventually("the follower is not told that it may have missed something", || self.sight.losses() > losses).await;
         eventually("it does not say that it is up", || (self.is_up)()).await;
         self.expect_flow().await;
@@ -212,4 +220,74 @@ async fn thousands_of_channels_are_followed_on_one_connection() {
     println!("and each has had an event after {:?}", since.elapsed());
     channels.iter().skip(1).for_each(|channel| far.unfollow(channel));
     eventually("they are not given up", || far.subscriptions() == 1).await;
+}
+
+/// Everybody is told again and again, about each second.
+async fn expect_told(sight: &Sight, why: &str) {
+    let (before, since) = (sight.losses(), Instant::now());
+    eventually(why, || sight.losses() >= before + 4).await;
+    let took = since.elapsed();
+    println!("{why}: told four times after {took:?}");
+    assert!(took > Duration::from_secs(2), "{why}: too often");
+    assert!(took < Duration::from_secs(8), "{why}: too seldom");
+}
+
+/// As long as a publisher is heard nobody is told anything.
+async fn expect_quiet(sight: &Sight) {
+    let before = sight.losses();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(sight.losses() <= before + 1, "the first notice at most: {}", sight.losses() - before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_long_as_nobody_is_heard_followers_are_told_so_each_second() {
+    let Some(mut redis) = redis() else { return };
+    let pair = Pair::open(redis.address(), false);
+    eventually("it does not come up", || (pair.is_up)()).await;
+    expect_told(&pair.sight, "nobody has published yet").await;
+    pair.expect_flow().await;
+    expect_quiet(&pair.sight).await;
+    redis.stop();
+    expect_told(&pair.sight, "Redis is killed").await;
+    redis.restart().unwrap();
+    pair.expect_flow().await;
+    expect_quiet(&pair.sight).await;
+    redis.pause();
+    expect_told(&pair.sight, "Redis is suspended").await;
+    redis.wake();
+    pair.expect_flow().await;
+    expect_quiet(&pair.sight).await;
+    let Pair { near, is_up, sight, _far, .. } = pair;
+    drop(is_up);
+    drop(near);
+    expect_told(&sight, "the publisher is gone").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_redis_refuses_is_told_each_second_to_read_the_log() {
+    let Some(redis) = redis() else { return };
+    let sight = Sight::default();
+    let refused = RedisPubSub::new(RedisTarget::parse(&format!("redis://:wrong@{}", redis.address()), "t:").unwrap());
+    refused.attach(sight.receiver());
+    expect_told(&sight, "Redis refuses the password").await;
+    assert!(!refused.is_up());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_is_heard_before_it_publishes_and_needs_nobody_itself() {
+    let Some(redis) = redis() else { return };
+    let target = || RedisTarget::parse(&url(redis.address()), "t:").unwrap();
+    let (relay, far) = (RedisPubSub::new(target()), RedisPubSub::new(target()));
+    let (own, others) = (Sight::default(), Sight::default());
+    let is_well = Arc::new(AtomicBool::new(true));
+    let health = is_well.clone();
+    relay.begin_relaying(move || health.load(Ordering::Relaxed));
+    relay.attach(own.receiver());
+    far.attach(others.receiver());
+    eventually("it does not come up", || relay.is_up() && far.is_up()).await;
+    expect_quiet(&own).await;
+    expect_quiet(&others).await;
+    // It is cut off from the log: whoever listens to it has to read that.
+    is_well.store(false, Ordering::Relaxed);
+    expect_told(&others, "the relay has nothing to pass on").await;
 }

@@ -6,7 +6,7 @@ use antiphon_core::{BeginError, Fenced, Log, LogError, Position, ReadFrom};
 use antiphon_testkit::proxy::{Link, Proxy};
 use std::time::{Duration, Instant};
 
-async fn append_some(process: &Process) -> Vec<Position> {
+pub async fn append_some(process: &Process) -> Vec<Position> {
     let mut positions = Vec::new();
     for number in 0..10 {
         positions.push(process.append(&channel(), &number.to_string()).await.unwrap());
@@ -15,7 +15,7 @@ async fn append_some(process: &Process) -> Vec<Position> {
 }
 
 /// What every loss of Redis's memory comes to: nobody writes under the old name, and the old positions are of another log.
-async fn expect_another_log(owner: &Process, other: &Process, before: &[Position], kept: usize) {
+pub async fn expect_another_log(owner: &Process, other: &Process, before: &[Position], kept: usize) {
     let channel = channel();
     let last = before[before.len() - 1];
     eventually("the owner is not told", || owner.lost() == [(SHARD, 1)]).await;

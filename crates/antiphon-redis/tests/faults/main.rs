@@ -1,10 +1,13 @@
 //! A Redis of the test's own that is killed, suspended, flushed, emptied, set back and cut off: what the log and the live
-//! paths do then. Needs `redis-server`.
+//! paths do then; and one behind TLS, rights and sentinels. Needs `redis-server`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod failover;
 mod fast_paths;
 mod log;
 mod process;
+mod secured;
+mod server;
 
 use antiphon_testkit::faults::Redis;
 use std::time::{Duration, Instant};

@@ -62,11 +62,16 @@ pub struct Process {
 impl Process {
     /// Opens the log and follows the channel.
     pub async fn open(address: &str, channel: &ChannelName) -> Self {
+        Self::of(&RedisTarget::parse(&url(address), "t:").unwrap(), channel).await
+    }
+
+    /// The same, wherever it is.
+    pub async fn of(target: &RedisTarget, channel: &ChannelName) -> Self {
         let lost = Arc::<Mutex<Vec<_>>>::default();
         let telling = lost.clone();
         let settings = NamespaceSettings { keep: Retention::DEFAULT, ephemeral: false };
         let options = RedisOptions {
-            target: RedisTarget::parse(&url(address), "t:").unwrap(),
+            target: target.clone(),
             sharding: Sharding::ONE,
             settings: Arc::new(move |_| settings),
             on_commit: Arc::new(|_| {}),

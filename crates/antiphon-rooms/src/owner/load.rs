@@ -62,6 +62,8 @@ impl Owner {
     ) -> Self {
         let Begun { state, channel, shard, epoch, epoch_before, tail } = begun;
         let head = state.head().and_then(|head| Some((head.message.stream_id.clone()?, head.answer.as_ref()?)));
+        // Where the owner before this one gave the room away, it said so itself.
+        let is_told = tail != Tail::Gone && head.as_ref().is_some_and(|(_, answer)| answer.has_moved());
         let cut_off = head.and_then(|(stream_id, answer)| answer.started_at.map(|_| stream_id));
         let expiry = |stored: &StoredMessage| {
             Some((stored.message.stream_id.clone()?, Instant::now() + age_left(stored.message.created_at)))
@@ -73,12 +75,12 @@ impl Owner {
         standing.set_deleted(state.is_deleted());
         Self {
             channel,
-            took_over: state.open_count() > 0,
+            took_over: state.open_count() > 0 && !is_told,
             is_from_elsewhere: epoch != ALONE && epoch_before != epoch,
             lacks_past: tail == Tail::Gone,
             project_at: (tail != Tail::Follows || state.unprojected() > 0).then(Instant::now),
             expiries: state.open().filter_map(expiry).collect(),
-            phase: registry.phase.subscribe(),
+            phases: registry.phases.subscribe(),
             shards: registry.owned.watch(),
             registry,
             state,

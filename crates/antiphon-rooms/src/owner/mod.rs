@@ -7,6 +7,7 @@
 mod append;
 mod delete;
 mod epoch;
+mod give_away;
 mod hold;
 mod load;
 mod project;
@@ -18,7 +19,7 @@ mod turn;
 use crate::access::no_room;
 use crate::command::{Command, Stop};
 use crate::fold::RoomState;
-use crate::registry::{Phase, Registry, Standing, Work, leaving};
+use crate::registry::{Phase, Phases, Registry, Standing, Work, leaving};
 use crate::view::Reply;
 use antiphon_ai::run::{Run, Said};
 use antiphon_core::limits::ROOM_IDLE;
@@ -92,7 +93,7 @@ struct Owner {
     /// Present where an answer that nobody watches is to be cancelled, after that time.
     viewers: Option<(watch::Receiver<usize>, Duration)>,
     unwatched_until: Option<Instant>,
-    phase: watch::Receiver<Phase>,
+    phases: watch::Receiver<Phases>,
     counted: Work,
     idle_since: Instant,
 }
@@ -128,6 +129,9 @@ pub(crate) async fn own(
             owner.serve().await;
             let error = if owner.is_behind {
                 ending = Ending::Behind;
+                standing.set_moved();
+                AnswerError::NotOwner
+            } else if owner.phase_here() == Phase::Leaving {
                 standing.set_moved();
                 AnswerError::NotOwner
             } else if standing.is_deleted() {
@@ -244,8 +248,9 @@ impl Owner {
         }
     }
 
-    fn phase(&self) -> Phase {
-        *self.phase.borrow()
+    /// How far the room's shard is on its way to another process, be it with all others.
+    fn phase_here(&self) -> Phase {
+        self.phases.borrow().of(self.shard)
     }
 
     fn is_paused(&self) -> bool {
@@ -271,13 +276,13 @@ impl Owner {
     async fn wait(&mut self) -> Turn {
         let wake_at = self.wake_at();
         let may_advance = self.may_advance();
-        let Self { commands, run, projecting, viewers, phase, shards, .. } = self;
+        let Self { commands, run, projecting, viewers, phases, shards, .. } = self;
         tokio::select! {
             command = commands.recv() => Turn::Command(command),
             () = advance(run), if may_advance => Turn::Other,
             projected = join(projecting) => Turn::Projected(projected),
             () = change_of(viewers) => Turn::Other,
-            _ = phase.changed() => Turn::Other,
+            _ = phases.changed() => Turn::Other,
             _ = shards.changed() => Turn::Other,
             () = tokio::time::sleep_until(wake_at) => Turn::Other,
         }
@@ -289,9 +294,8 @@ impl Owner {
             self.run = None;
             return true;
         }
-        if self.phase() == Phase::Leaving {
-            self.run = None;
-            self.project_now().await;
+        if self.phase_here() == Phase::Leaving {
+            self.give_away().await;
             return true;
         }
         let is_idle = self.state.open_count() == 0 && self.idle_since.elapsed() >= ROOM_IDLE;
@@ -344,7 +348,10 @@ impl Owner {
     fn count(&mut self) {
         // A run is there until its end is in the log.
         let is_running = self.run.is_some() && !self.is_paused();
-        self.counts(Work { open: self.state.open_count(), running: usize::from(is_running) });
+        let head = self.state.head().and_then(|head| head.answer.as_ref());
+        let is_begun = self.run.is_some() || head.is_some_and(|answer| answer.started_at.is_some());
+        let open = self.state.open_count();
+        self.counts(Work { open, running: usize::from(is_running), begun: usize::from(is_begun) });
     }
 
     fn counts(&mut self, now: Work) {
@@ -353,7 +360,14 @@ impl Owner {
             self.registry.work.send_modify(|work| {
                 work.open = work.open + now.open - before.open;
                 work.running = work.running + now.running - before.running;
+                work.begun = work.begun + now.begun - before.begun;
             });
+            if now.begun != before.begun {
+                let mut begun = self.registry.begun.lock();
+                let count = begun.entry(self.shard).or_default();
+                *count = *count + now.begun - before.begun;
+                begun.retain(|_, count| *count > 0);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Owner;
 use super::stop::conflict;
 use crate::command::NewMessage;
 use crate::fold;
-use crate::registry::{Phase, leaving};
+use crate::registry::Phase;
 use crate::view::Accepted;
 use antiphon_ai::run::{Run, Said};
 use antiphon_core::limits::MAX_QUEUED_STREAMS;
@@ -111,7 +111,7 @@ impl Owner {
     }
 
     /// The events that queue a stream for a message, and its run where it is the first: the provider is asked while the
-    /// log is being written. Nothing in a room without an agent.
+    /// log is being written. While the room is to be moved it waits for the next owner. Nothing in a room without an agent.
     async fn enqueue(
         &mut self,
         request_id: &str,
@@ -119,9 +119,6 @@ impl Owner {
         user_id: &str,
         place: u64,
     ) -> Result<Option<Enqueued>, Refusal> {
-        if self.phase() != Phase::Serving {
-            return Err(leaving());
-        }
         let Some(agent_id) = self.state.room().agent_id.clone() else { return Ok(None) };
         let Some(agent) = self.registry.agents.get(&agent_id).cloned() else {
             return Err(Refusal::new(Code::AgentNotFound, "the agent of this room is no longer there"));
@@ -145,9 +142,10 @@ impl Owner {
             }),
             Said::from(RoomEvent::StreamQueued { stream_id: stream_id.clone(), queued, waiting_for: None }),
         ];
-        if queued == 0 {
+        if queued == 0 && self.phase_here() == Phase::Serving {
             let ask = self.ask(&stream_id, &reply_message_id, agent, place, content).await?;
             self.run = Some(Run::begin(ask));
+            self.count();
             said.push(self.starts(&stream_id, &reply_message_id, &agent_id, user_id));
         }
         Ok(Some(Enqueued { stream_id, queued, said }))

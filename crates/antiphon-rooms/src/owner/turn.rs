@@ -51,7 +51,7 @@ impl Owner {
         let is_stopped = self.stops.iter().any(|(stopped, _)| stored.message.stream_id.as_ref() == Some(stopped));
         !is_stopped
             && !self.is_deleting
-            && self.phase() == Phase::Serving
+            && self.phase_here() == Phase::Serving
             && self.registry.agents.get(&stored.message.sender_id).is_some()
             && stored.answer.as_ref().is_some_and(|answer| answer.started_at.is_none())
     }
@@ -75,7 +75,7 @@ impl Owner {
 
     /// Starts the first stream of the queue, or takes it up where its process stopped.
     async fn begin_head(&mut self) -> bool {
-        let is_free = self.run.is_none() && !self.is_paused() && self.phase() == Phase::Serving;
+        let is_free = self.run.is_none() && !self.is_paused() && self.phase_here() == Phase::Serving;
         if !is_free || self.blocked_until.is_some() {
             return false;
         }
@@ -107,11 +107,13 @@ impl Owner {
         self.run = Some(if self.take_cut_off(&stream_id) {
             let progress = Progress {
                 attempt: answer.attempt,
+                moved_attempts: answer.moved_attempts,
+                has_moved: answer.has_moved(),
                 chunks: answer.chunks,
                 spoken: utf16_length(&head.message.text),
                 content: head.message.content,
             };
-            Run::resume(ask, progress, "the server stopped while it answered")
+            Run::resume(ask, progress)
         } else {
             Run::begin(ask)
         });

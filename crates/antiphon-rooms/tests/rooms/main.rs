@@ -6,6 +6,7 @@ mod deletion;
 mod fenced;
 mod forwarding;
 mod full_disk;
+mod giving;
 mod interleavings;
 mod interrupts;
 mod lifecycle;

@@ -228,6 +228,9 @@ pub struct RedisSection {
     /// Where nothing is said, `redis://127.0.0.1:6379`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<Secret>,
+    /// Certificates in PEM that are trusted instead of the system's, where the URL asks for TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// Stands before every key and channel.
     pub prefix: String,
 }

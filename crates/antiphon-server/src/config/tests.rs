@@ -244,3 +244,11 @@ fn a_split_that_cannot_work_is_refused_with_its_reason() {
     of_file(&split("kafka-relay", "[\"relay\"]", shared)).unwrap();
     of_file(&split("kafka", "[\"all\"]", "")).unwrap();
 }
+
+#[test]
+fn a_table_without_effect_is_named() {
+    let unused = |text: &str| of_file(text).unwrap().unused_tables();
+    assert_eq!(unused("topology = \"redis-streams\"\n[kafka]\nbrokers = \"k:9092\""), ["kafka"]);
+    assert_eq!(unused("[redis]\nprefix = \"a:\"\n[cluster]\nshards = 4"), ["redis", "cluster"]);
+    assert_eq!(unused("topology = \"hybrid\"\n[kafka]\nbrokers = \"k:9092\"\n[redis]\nprefix = \"a:\""), [""; 0]);
+}

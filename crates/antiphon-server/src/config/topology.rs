@@ -1,6 +1,6 @@
 //! What the topology says of the rest of the configuration: which roles can be had apart, and what they need.
 
-use super::{ConfigError, Engine, KafkaSecurity, Role, Settings, Topology};
+use super::{ClusterSection, ConfigError, Engine, KafkaSection, KafkaSecurity, RedisSection, Role, Settings, Topology};
 use antiphon_ai::agent::OnDisconnect;
 use antiphon_core::Sharding;
 use antiphon_core::limits::{MAX_SHARDS, MAX_STREAM_AGE};
@@ -55,6 +55,17 @@ impl Settings {
     pub fn sharding(&self) -> Result<Sharding, ConfigError> {
         Sharding::new(self.cluster.shards)
             .ok_or_else(|| ConfigError::new(format!("cluster.shards: it is 1 to {MAX_SHARDS}")))
+    }
+
+    /// Tables that say something which has no effect in this topology.
+    pub fn unused_tables(&self) -> Vec<&'static str> {
+        let topology = self.topology();
+        let tables = [
+            ("kafka", topology.uses_kafka(), self.kafka == KafkaSection::default()),
+            ("redis", topology.uses_redis(), self.redis == RedisSection::default()),
+            ("cluster", topology.is_shared(), self.cluster == ClusterSection::default()),
+        ];
+        tables.iter().filter(|(_, is_used, is_default)| !is_used && !is_default).map(|(name, ..)| *name).collect()
     }
 
     pub(super) fn check_topology(&self, problems: &mut Vec<String>) {

@@ -1,9 +1,13 @@
 //! The topologies of one process: the log on disk, or in memory.
 
-use super::{LivePath, Storage, namespaces, open_records};
+use super::condition::Condition;
+use super::counted::CountedLog;
+use super::measured::measured;
+use super::{LivePath, Storage, namespaces, open_records, watched};
 use crate::config::{Engine, Settings, SyncSetting};
 use crate::serve::ServeError;
-use antiphon_core::{Backbone, Log, OnCommit, OwnedShards};
+use antiphon_core::{Backbone, Log, OwnedShards};
+use antiphon_hub::Hop;
 use antiphon_store::{EmbeddedLog, EmbeddedOptions, InProcessBackbone, MemoryLog, RoutedLog, Sync};
 use std::sync::Arc;
 
@@ -11,7 +15,8 @@ use std::sync::Arc;
 pub async fn open(settings: &Settings) -> Result<Storage, ServeError> {
     let backbone = Arc::new(InProcessBackbone::new());
     let delivering = backbone.clone();
-    let on_commit: OnCommit = Arc::new(move |records| delivering.deliver(records));
+    let provider_to_log = Arc::new(Hop::default());
+    let on_commit = measured(&provider_to_log, Arc::new(move |records| delivering.deliver(records)));
     let table = namespaces(settings);
     let memory: Arc<dyn Log> = Arc::new(MemoryLog::new(table.clone(), on_commit.clone()));
     let (log, disk, records) = if settings.topology().engine() == Engine::Memory {
@@ -36,6 +41,26 @@ pub async fn open(settings: &Settings) -> Result<Storage, ServeError> {
         let log: Arc<dyn Log> = Arc::new(RoutedLog::new(disk.clone(), memory, table));
         (log, Some(disk), records)
     };
+    if settings.records.url.is_some() {
+        let topology = records.leases().topology().await;
+        let topology = topology.map_err(|error| ServeError::Start(format!("records.url: {error}")))?;
+        if let Some(topology) = topology {
+            return Err(ServeError::Start(format!(
+                "records.url: this database is of a deployment that was created with topology = {topology:?}, and this \
+                 process has {:?}: set topology to {topology:?}, or give this process another database",
+                settings.topology().to_string()
+            )));
+        }
+    }
+    let condition = Condition {
+        engine: Some((settings.topology().engine(), log.clone())),
+        live_path: LivePath::InProcess,
+        silent_since: Arc::default(),
+        records: watched(settings, &records),
+        shared: None,
+        appends_refused: Arc::default(),
+    };
+    let log = Arc::new(CountedLog { log, refused: condition.appends_refused.clone() });
     let (owned, live_path) = (OwnedShards::everything(), LivePath::InProcess);
-    Ok(Storage { log, backbone, live_path, records, owned, disk, shared: None })
+    Ok(Storage { log, backbone, live_path, records, owned, provider_to_log, condition, disk, shared: None })
 }

@@ -1,9 +1,13 @@
 //! What the server keeps: the log with its live path, and the records that fold it.
 
+mod condition;
+mod counted;
 mod embedded;
 mod hybrid;
 mod kafka;
 mod live_path;
+mod measured;
+mod ownerships;
 mod questions;
 mod redis;
 mod shared;
@@ -13,10 +17,13 @@ use crate::serve::ServeError;
 use antiphon_core::{
     AR_ROOM, Backbone, Elsewhere, Log, NamespaceSettings, OwnedShards, ROOM, Retention, Timestamp, ViewerCount,
 };
+use antiphon_hub::Hop;
 use antiphon_rooms::Rooms;
 use antiphon_sql::{Records, RecordsError};
 use antiphon_store::{BackupError, EmbeddedLog, NamespaceTable};
 use antiphon_transport::auth::Authenticator;
+pub use condition::Condition;
+use condition::RecordsWatch;
 pub use kafka::target as kafka_target;
 pub use live_path::{LivePath, RedisState};
 use questions::{Addressee, Questions};
@@ -58,6 +65,10 @@ pub struct Storage {
     pub records: Records,
     /// What this process writes of it.
     pub owned: OwnedShards,
+    /// From the model's piece to its place in the log, of what this process writes.
+    pub provider_to_log: Arc<Hop>,
+    /// What it can do now.
+    pub condition: Condition,
     disk: Option<Arc<EmbeddedLog>>,
     shared: Option<Shared>,
 }
@@ -80,10 +91,19 @@ impl Storage {
 
     /// Takes part in the deployment from now on, and returns once this process can serve.
     pub async fn join(&self, rooms: &Arc<Rooms>, authenticator: &Arc<Authenticator>) -> Result<(), ServeError> {
+        tokio::spawn(self.condition.clone().tell_changes());
         let Some(shared) = &self.shared else { return Ok(()) };
         let elsewhere = Questions::of(Addressee::Tickets, shared.cluster.elsewhere());
         authenticator.share_tickets(self.owned.clone(), elsewhere);
+        shared.cluster.set_work(rooms.clone());
         shared.join(questions::answer(rooms.clone(), authenticator.clone())).await
+    }
+
+    /// Lets other processes have what this one owns and does nothing in, while its rooms finish what they began.
+    pub fn retreat(&self) {
+        if let Some(shared) = &self.shared {
+            shared.cluster.retreat();
+        }
     }
 
     /// Gives away what this process owns, once its rooms have stopped.
@@ -163,6 +183,11 @@ async fn open_records(settings: &Settings, file: &str) -> Result<Records, ServeE
     Records::open(&path)
         .await
         .map_err(|error| ServeError::Start(format!("the records in {} cannot be opened: {error}", path.display())))
+}
+
+/// The records' database, where it may be away.
+fn watched(settings: &Settings, records: &Records) -> Option<Arc<RecordsWatch>> {
+    settings.records.url.is_some().then(|| RecordsWatch::start(records.clone()))
 }
 
 fn cannot_write(folder: &Path, error: &io::Error) -> ServeError {

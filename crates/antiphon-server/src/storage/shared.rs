@@ -1,18 +1,22 @@
 //! The topologies that several processes share: an engine for the log, and the cluster that says who writes it.
 
-use super::{LivePath, Storage, hybrid, kafka, namespaces, open_records, redis};
+use super::condition::Condition;
+use super::counted::CountedLog;
+use super::measured::measured;
+use super::ownerships::Ownerships;
+use super::{LivePath, Storage, hybrid, kafka, namespaces, open_records, redis, watched};
 use crate::config::{Role, Settings, Topology};
 use crate::serve::ServeError;
 use antiphon_cluster::{Answer, Cluster, ClusterOptions, Engine, Reads};
 use antiphon_core::limits::REDIS_CALL_TIMEOUT;
-use antiphon_core::{Backbone, OnCommit, OwnedShards, Record, Shard, ViewerCount};
+use antiphon_core::{Backbone, Log, OnCommit, OwnedShards, Record, Shard, ViewerCount};
+use antiphon_hub::Hop;
 use antiphon_kafka::{Copies, Following, KafkaLog};
 use antiphon_redis::{RedisCopies, RedisLog, RedisOptions, RedisPubSub, StreamStates};
-use antiphon_sql::Leases;
+use antiphon_sql::{Deployment, Leases};
 use antiphon_store::{InProcessBackbone, ShardedMemoryLog};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a process of a deployment has beside its log.
@@ -29,9 +33,20 @@ pub struct Shared {
 struct Engines {
     kafka: Option<Arc<KafkaLog>>,
     redis: Option<Arc<RedisLog>>,
-    /// Whether this process's relay may publish: not what its copy is still catching up with.
-    is_caught_up: Arc<AtomicBool>,
+    /// Where this process's relay publishes: not what its copy is still catching up with.
+    relay: Option<Arc<RedisPubSub>>,
     copies: Option<Copies>,
+}
+
+impl Engines {
+    /// The log's engine in this process, as far as others can be without it.
+    fn log(&self) -> Option<Arc<dyn Log>> {
+        match (&self.kafka, &self.redis) {
+            (Some(kafka), _) => Some(kafka.clone()),
+            (None, Some(redis)) => Some(redis.clone()),
+            (None, None) => None,
+        }
+    }
 }
 
 impl Shared {
@@ -41,7 +56,9 @@ impl Shared {
             let caught_up = kafka.caught_up().await;
             caught_up.map_err(|error| ServeError::Start(format!("the log in Kafka cannot be read: {error}")))?;
         }
-        self.engines.is_caught_up.store(true, Ordering::Release);
+        if let (Some(relay), Some(kafka)) = (&self.engines.relay, self.engines.kafka.clone()) {
+            relay.begin_relaying(move || kafka.health().is_ok());
+        }
         let (kafka, redis) = (self.engines.kafka.clone(), self.engines.redis.clone());
         let (cluster, leases) = (self.cluster.clone(), self.leases.clone());
         let owns = self.roles.contains(&Role::Ai);
@@ -76,14 +93,43 @@ impl Shared {
 /// Opens the engine, and finds the other processes.
 pub async fn open(settings: &Settings, viewers: &ViewerCount) -> Result<Storage, ServeError> {
     let records = open_records(settings, "records.sqlite").await?;
-    let opening =
-        Opening { settings, roles: settings.role_set()?, topology: settings.topology(), leases: records.leases() };
+    let ownerships = Ownerships::new(Duration::from_secs(settings.cluster.takeover_seconds));
+    let opening = Opening {
+        settings,
+        roles: settings.role_set()?,
+        topology: settings.topology(),
+        leases: records.leases(),
+        ownerships,
+        provider_to_log: Arc::default(),
+    };
+    let deployment = opening.deployment()?;
+    opening.leases.join(&deployment).await.map_err(|error| ServeError::Start(error.to_string()))?;
     let cluster = opening.bind(viewers).await?;
     let Opened { backbone, live_path, engines } = opening.engine(&cluster).await?;
     let (log, owned) = (cluster.log(), cluster.owned());
-    let Opening { roles, leases, .. } = opening;
+    let Opening { roles, leases, ownerships, provider_to_log, .. } = opening;
+    tokio::spawn(ownerships.clone().count(owned.clone()));
+    let condition = Condition {
+        engine: engines.log().map(|log| (settings.topology().engine(), log)),
+        live_path: live_path.clone(),
+        silent_since: Arc::default(),
+        records: watched(settings, &records),
+        shared: Some((cluster.clone(), ownerships)),
+        appends_refused: Arc::default(),
+    };
     let shared = Shared { cluster, roles, leases, engines };
-    Ok(Storage { log, backbone, live_path, records, owned, disk: None, shared: Some(shared) })
+    let log = Arc::new(CountedLog { log, refused: condition.appends_refused.clone() });
+    Ok(Storage {
+        log,
+        backbone,
+        live_path,
+        records,
+        owned,
+        provider_to_log,
+        condition,
+        disk: None,
+        shared: Some(shared),
+    })
 }
 
 struct Opening<'a> {
@@ -91,6 +137,8 @@ struct Opening<'a> {
     roles: BTreeSet<Role>,
     topology: Topology,
     leases: Leases,
+    ownerships: Arc<Ownerships>,
+    provider_to_log: Arc<Hop>,
 }
 
 struct Opened {
@@ -112,6 +160,17 @@ impl Opening<'_> {
             Topology::KafkaRelay | Topology::Grpc => Reads::Owner,
             Topology::RedisStreams | Topology::Embedded | Topology::Direct => Reads::Local,
         }
+    }
+
+    /// What this process has to have in common with the others.
+    fn deployment(&self) -> Result<Deployment, ServeError> {
+        let (kafka, redis) = (&self.settings.kafka, &self.settings.redis);
+        Ok(Deployment {
+            topology: self.topology.to_string(),
+            sharding: self.settings.sharding()?,
+            kafka_topic: self.topology.uses_kafka().then(|| kafka.topic.clone()),
+            redis_prefix: self.topology.uses_redis().then(|| redis.prefix.clone()),
+        })
     }
 
     async fn bind(&self, viewers: &ViewerCount) -> Result<Arc<Cluster>, ServeError> {
@@ -151,10 +210,14 @@ impl Opening<'_> {
         let backbone = cluster.backbone();
         if self.has(Role::Ai) {
             let delivering = backbone.clone();
-            let on_commit: OnCommit = Arc::new(move |records| delivering.deliver(records));
+            let on_commit = measured(&self.provider_to_log, Arc::new(move |records| delivering.deliver(records)));
             let log = ShardedMemoryLog::new(namespaces(self.settings), on_commit, self.settings.sharding()?);
             let log = Arc::new(log);
-            cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: false });
+            cluster.set_engine(Engine {
+                log: log.clone(),
+                fenced: Some(self.ownerships.watch(log)),
+                outlives_owner: false,
+            });
         }
         Ok(Opened { backbone, live_path: LivePath::Log, engines: Engines::default() })
     }
@@ -175,11 +238,11 @@ impl Opening<'_> {
             return Ok(Opened { backbone, live_path, engines: Engines::default() });
         }
         let (states, owned) = (self.stream_states()?, cluster.owned());
-        let is_caught_up = Arc::new(AtomicBool::new(false));
-        let (publishing, may_publish) = (backbone.clone(), is_caught_up.clone());
+        let relay = is_relay.then(|| backbone.clone());
+        let publishing = relay.clone();
         let on_commit: OnCommit = Arc::new(move |records| {
-            if is_relay && may_publish.load(Ordering::Acquire) {
-                publishing.deliver(records);
+            if let Some(relay) = publishing.as_ref().filter(|relay| relay.is_relaying()) {
+                relay.deliver(records);
             }
             if let Some(states) = &states {
                 note_states(states, &owned, records);
@@ -187,7 +250,7 @@ impl Opening<'_> {
         });
         let following = if is_relay { Following::Prompt } else { Following::None };
         let engines = self.kafka_log(cluster, following, on_commit).await?;
-        Ok(Opened { backbone, live_path, engines: Engines { is_caught_up, ..engines } })
+        Ok(Opened { backbone, live_path, engines: Engines { relay, ..engines } })
     }
 
     async fn hybrid(&self, cluster: &Cluster) -> Result<Opened, ServeError> {
@@ -206,11 +269,14 @@ impl Opening<'_> {
             target: redis::target(self.settings)?,
             sharding: self.settings.sharding()?,
             settings: Arc::new(move |namespace| table.settings(namespace)),
-            on_commit: Arc::new(move |records| {
-                if let Some(states) = &states {
-                    states.note(records);
-                }
-            }),
+            on_commit: measured(
+                &self.provider_to_log,
+                Arc::new(move |records| {
+                    if let Some(states) = &states {
+                        states.note(records);
+                    }
+                }),
+            ),
             on_lost: cluster.on_lost(),
             incarnation_floor: self.incarnation_floor().await?,
             is_durable_unless_known: false,
@@ -218,7 +284,11 @@ impl Opening<'_> {
         };
         let log = RedisLog::open(options).await.map_err(|error| ServeError::Start(format!("redis: {error}")))?;
         let log = Arc::new(log);
-        cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()), outlives_owner: true });
+        cluster.set_engine(Engine {
+            log: log.clone(),
+            fenced: Some(self.ownerships.watch(log.clone())),
+            outlives_owner: true,
+        });
         let backbone = log.follower();
         let live_path = LivePath::Streams(backbone.clone());
         Ok(Opened { backbone, live_path, engines: Engines { redis: Some(log), ..Engines::default() } })
@@ -236,8 +306,13 @@ impl Opening<'_> {
         on_commit: OnCommit,
     ) -> Result<Engines, ServeError> {
         let floor = self.incarnation_floor().await?;
+        let on_commit = measured(&self.provider_to_log, on_commit);
         let log = kafka::open(self.settings, following, floor, on_commit, cluster.on_lost()).await?;
-        cluster.set_engine(Engine { log: log.clone(), fenced: Some(log.clone()), outlives_owner: true });
+        cluster.set_engine(Engine {
+            log: log.clone(),
+            fenced: Some(self.ownerships.watch(log.clone())),
+            outlives_owner: true,
+        });
         let copies = match self.settings.kafka.copies && self.has(Role::Ai) {
             false => None,
             true => {

@@ -2,7 +2,7 @@
 
 use crate::world::{World, ended, event, kept};
 use antiphon_testkit::client::{Checker, SseClient, WebSocketClient};
-use antiphon_testkit::deployment::Topology;
+use antiphon_testkit::deployment::{Role, Topology};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -37,9 +37,18 @@ pub async fn run(world: Arc<World>) {
     if world.topology() != Topology::RedisStreams {
         assert_eq!(start["durable"], world.topology().is_durable(), "{start}");
     }
+    // Whoever wrote the answer knows how long its pieces took to the log; who only shows it does not.
+    let mut measured = 0;
+    for process in 0..world.deployment.size() {
+        let stats = world.deployment.worker(process).get("/api/realtime/stats").await.expect(200);
+        let count = stats["latency"]["providerToLog"]["count"].as_u64().unwrap();
+        assert!(count == 0 || world.deployment.with_role(Role::Ai).contains(&process), "{stats}");
+        measured += count;
+    }
+    assert!(measured > 0);
     // The room is the user's own on every process, and nobody else's.
     let rooms = world.api(1).get("/api/ar-rooms").await.expect(200);
     assert!(rooms["rooms"].as_array().unwrap().iter().any(|known| known["id"] == *room), "{rooms}");
-    let stranger = world.deployment.user("bob", world.deployment.with_role(antiphon_testkit::deployment::Role::Api)[0]);
+    let stranger = world.deployment.user("bob", world.deployment.with_role(Role::Api)[0]);
     stranger.get(&format!("/api/ar-rooms/{room}")).await.expect_problem(404, "room_not_found");
 }

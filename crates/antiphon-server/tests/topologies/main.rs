@@ -8,8 +8,11 @@ mod crash;
 mod degraded;
 mod fenced;
 mod interrupt;
+mod moving;
 mod queue;
+mod readiness;
 mod resume;
+mod silent;
 mod world;
 
 use antiphon_testkit::deployment::Topology;
@@ -53,7 +56,7 @@ async fn run(topology: Topology) {
     let Some(world) = World::start(topology).await else { return };
     let world = Arc::new(world);
     println!("{topology}: {} processes ready after {:.1} s", world.deployment.size(), began.elapsed().as_secs_f64());
-    let failed = suite!(world, topology: conversation, resume, interrupt, queue, alike | crash, fenced);
+    let failed = suite!(world, topology: conversation, resume, interrupt, queue, alike | crash, fenced, moving);
     println!("{topology}: {:.1} s in all", began.elapsed().as_secs_f64());
     assert!(failed.is_empty(), "{failed:?}");
 }

@@ -35,6 +35,7 @@ async fn calls_fail_soon_while_it_is_cut_or_silent_and_work_once_it_is_back() {
         let written = projection(&room, number, vec![message(&room, 1, true)]);
         records.project(&written).await.unwrap();
         leases.all().await.unwrap();
+        records.ping().await.unwrap();
         proxy.set(link);
         let (read, wrote, lease) = soon(async {
             tokio::join!(
@@ -45,6 +46,7 @@ async fn calls_fail_soon_while_it_is_cut_or_silent_and_work_once_it_is_back() {
         })
         .await;
         assert!(read.is_err() && wrote.is_err() && lease.is_err(), "{link:?}: {read:?} {wrote:?} {lease:?}");
+        assert!(soon(records.ping()).await.is_err());
         let refusal = Refusal::from(read.unwrap_err());
         assert_eq!(refusal.code, Code::Unavailable);
         assert!(soon(Records::connect(&through(&postgres, &proxy))).await.is_err());

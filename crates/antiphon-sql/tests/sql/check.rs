@@ -3,6 +3,7 @@
 use crate::databases::{self, Postgres};
 use antiphon_sql::*;
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The problems' and warnings' sentences; each has advice.
 async fn findings(url: &str) -> Vec<(Severity, String)> {
@@ -62,13 +63,20 @@ async fn a_database_that_is_missing_or_of_another_encoding_is_named() {
 
 #[tokio::test]
 async fn encryption_that_the_server_does_not_offer_is_named() {
-    let Some(postgres) = Postgres::create().await else { return };
-    let url = postgres.url_of(|url| {
-        url.query_pairs_mut().append_pair("sslmode", "require");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            // To whoever asks for TLS: no. <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
+            let mut request = [0; 8];
+            let _ = socket.read_exact(&mut request).await;
+            let _ = socket.write_all(b"N").await;
+        }
     });
-    if check(&url).await.server.is_none() {
-        assert_problem(&findings(&url).await, "no encrypted connection");
-    }
+    let found = findings(&format!("postgres://anna@{address}/x?sslmode=require")).await;
+    server.abort();
+    assert_problem(&found, "no encrypted connection");
 }
 
 #[tokio::test]

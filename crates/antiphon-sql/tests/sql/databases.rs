@@ -145,6 +145,8 @@ pub fn message(room: &Room, place: u64, is_open: bool) -> StoredMessage {
             asked_by: room.user_id.clone(),
             status: if is_open { StreamStatus::Active } else { StreamStatus::Completed },
             attempt: 2,
+            moved_attempts: 1,
+            moved_last: 1,
             chunks: 7,
             started_at: Some(Timestamp::from_millis(6)),
         }),

@@ -201,6 +201,62 @@ async fn a_deployment_keeps_its_number_of_shards() {
     }
 }
 
+fn deployment(topology: &str, kafka_topic: Option<&str>, redis_prefix: Option<&str>) -> Deployment {
+    Deployment {
+        topology: topology.into(),
+        sharding: Sharding::new(4).unwrap(),
+        kafka_topic: kafka_topic.map(str::to_owned),
+        redis_prefix: redis_prefix.map(str::to_owned),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_of_another_deployment_is_refused_and_leaves_no_trace() {
+    for database in databases().await {
+        let leases = database.open().await.leases();
+        // Of a version that wrote down nothing but the shards.
+        leases.prepare(Sharding::new(4).unwrap()).await.unwrap();
+        assert_eq!(leases.topology().await.unwrap(), None);
+        let eight = Deployment { sharding: Sharding::new(8).unwrap(), ..deployment("grpc", None, None) };
+        assert!(matches!(leases.join(&eight).await, Err(RecordsError::ShardCount { created: 4, configured: 8 })));
+
+        let relay = deployment("kafka-relay", Some("log"), Some("one:"));
+        for _ in 0..2 {
+            leases.join(&relay).await.unwrap();
+        }
+        assert_eq!(leases.topology().await.unwrap().as_deref(), Some("kafka-relay"));
+        let others = [
+            (deployment("redis-streams", None, Some("one:")), "topology", "kafka-relay", "redis-streams"),
+            (deployment("kafka-relay", Some("other"), Some("one:")), "kafka.topic", "log", "other"),
+            (deployment("kafka-relay", Some("log"), Some("two:")), "redis.prefix", "one:", "two:"),
+        ];
+        for (other, named, was, is) in others {
+            let refused = leases.join(&other).await.unwrap_err();
+            let words = refused.to_string();
+            assert!(
+                words.contains(&format!("set {named} to {was:?}")) && words.contains(&format!("has {is:?}")),
+                "{words}"
+            );
+            let RecordsError::OtherDeployment { key, created, configured } = refused else { panic!("{words}") };
+            assert_eq!((key, created.as_str(), configured.as_str()), (named, was, is));
+        }
+        leases.join(&relay).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_different_processes_that_start_together_one_is_refused() {
+    for database in databases().await {
+        let (here, there) = (database.open().await.leases(), database.open().await.leases());
+        let (one, other) = (deployment("kafka", Some("one"), None), deployment("kafka", Some("other"), None));
+        let outcomes = tokio::join!(here.join(&one), there.join(&other));
+        assert!(outcomes.0.is_ok() != outcomes.1.is_ok(), "{outcomes:?}");
+        let (joined, refused) = if outcomes.0.is_ok() { (one, other) } else { (other, one) };
+        assert!(matches!(here.join(&refused).await, Err(RecordsError::OtherDeployment { key: "kafka.topic", .. })));
+        there.join(&joined).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn an_incarnation_only_grows() {
     for database in databases().await {

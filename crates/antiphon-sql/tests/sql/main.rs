@@ -5,5 +5,6 @@
 mod away;
 mod check;
 mod databases;
+mod encrypted;
 mod leases;
 mod records;

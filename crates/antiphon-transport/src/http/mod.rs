@@ -70,6 +70,8 @@ pub struct ApiState {
     pub stats: Arc<dyn Fn() -> RealtimeStats + Send + Sync>,
     /// Names of what the process works worse without and is without now, such as `redis`.
     pub away: Arc<dyn Fn() -> Vec<&'static str> + Send + Sync>,
+    /// What it cannot do without and is without now: sentences for operators. Waits for nothing.
+    pub lacking: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }
 
 /// What a process serves beside its own health and numbers.

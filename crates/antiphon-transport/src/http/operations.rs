@@ -56,7 +56,7 @@ pub struct HealthView {
     pub status: &'static str,
     /// The server's version.
     pub version: &'static str,
-    /// What it works worse without and is without now: `log`, `redis`.
+    /// What it works worse without and is without now: `log`, `records`, `redis`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<String>>)]
     pub away: Vec<&'static str>,
@@ -76,19 +76,16 @@ pub(crate) async fn health(State(state): State<Arc<ApiState>>) -> Json<HealthVie
     Json(HealthView { status, version: env!("CARGO_PKG_VERSION"), away })
 }
 
-/// Whether the server takes work; it may lack what it can do without.
+/// Whether the server takes work; it may lack what it can do without. Where not, `detail` names each thing that is lacking.
 #[utoipa::path(get, path = "/ready", tag = "operations", security(()), responses(
     (status = 200, body = HealthView), (status = 503, description = "unavailable", body = ProblemDetails)))]
 pub(crate) async fn ready(State(state): State<Arc<ApiState>>) -> Result<Json<HealthView>, Problem> {
-    let reason = if state.draining.is_cancelled() {
-        "the server is shutting down"
-    } else if let Err(error) = state.log.health() {
-        tracing::warn!(%error, "not ready");
-        "the log takes no events at the moment"
-    } else {
+    let lacking =
+        if state.draining.is_cancelled() { vec!["the server is shutting down".to_owned()] } else { (state.lacking)() };
+    if lacking.is_empty() {
         return Ok(Json(HealthView { status: "ready", version: env!("CARGO_PKG_VERSION"), away: (state.away)() }));
-    };
-    Err(Refusal::new(Code::Unavailable, reason).retry_after(Duration::from_secs(2)).into())
+    }
+    Err(Refusal::new(Code::Unavailable, lacking.join("; ")).retry_after(Duration::from_secs(2)).into())
 }
 
 /// Metrics in Prometheus' text format.

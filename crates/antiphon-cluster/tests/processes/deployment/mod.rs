@@ -4,11 +4,15 @@ pub mod shared_log;
 
 use self::shared_log::{Outside, SharedLog};
 use antiphon_cluster::{Cluster, ClusterError, ClusterOptions, Engine, Reads};
-use antiphon_core::{AnswerError, Backbone, ChannelName, Event, EventKind, OnCommit, Sharding, ViewerCount};
+use antiphon_core::{
+    AnswerError, Backbone, ChannelName, Event, EventKind, OnCommit, Shard, ShardWork, Sharding, ViewerCount,
+};
 use antiphon_sql::{Leases, Records};
 use antiphon_store::{NamespaceTable, ShardedMemoryLog};
 use bytes::Bytes;
 use futures::FutureExt;
+use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +36,33 @@ pub struct Process {
     pub shared: Option<Arc<SharedLog>>,
     /// How many questions it goes on to answer as one that does not own what they are about.
     pub disowns: Arc<AtomicUsize>,
+    pub work: Arc<Work>,
+}
+
+/// What a process has to do in its shards.
+#[derive(Default)]
+pub struct Work {
+    /// The shards in which answers run.
+    pub busy: Mutex<BTreeSet<Shard>>,
+    /// Those that were given away so far.
+    pub vacated: Mutex<Vec<Shard>>,
+}
+
+#[async_trait::async_trait]
+impl ShardWork for Work {
+    fn under_way(&self, shard: Shard) -> usize {
+        usize::from(self.busy.lock().contains(&shard))
+    }
+
+    fn hold_back(&self, shard: Shard) {
+        panic!("nothing waits for so long here: {shard}");
+    }
+
+    async fn vacate(&self, shard: Shard) {
+        self.vacated.lock().push(shard);
+    }
+
+    fn admit(&self, _: Shard) {}
 }
 
 /// A process that can be killed and suspended.
@@ -83,7 +114,7 @@ impl Deployment {
             durable: false,
             viewers: viewers.clone(),
         });
-        Ok(Process { cluster: cluster.await?, viewers, shared: None, disowns: Arc::default() })
+        Ok(Process { cluster: cluster.await?, viewers, shared: None, disowns: Arc::default(), work: Arc::default() })
     }
 
     /// A process that may own shards of the log outside, and answers questions by its number.
@@ -92,6 +123,17 @@ impl Deployment {
     }
 
     async fn owner_with(&self, id: usize, leases: Leases) -> Process {
+        let process = self.unready_owner_with(id, leases).await;
+        process.start(id);
+        process
+    }
+
+    /// One that is known to the others, and reads its log before it [`starts`](Process::start).
+    pub async fn unready_owner(&self, id: usize) -> Process {
+        self.unready_owner_with(id, self.leases.clone()).await
+    }
+
+    async fn unready_owner_with(&self, id: usize, leases: Leases) -> Process {
         let mut process = self.bind(id, "ai", SECRET, &leases).await.unwrap();
         let log = Arc::new(SharedLog {
             outside: self.outside.clone(),
@@ -101,7 +143,7 @@ impl Deployment {
         });
         process.shared = Some(log.clone());
         process.cluster.set_engine(Engine { log: log.clone(), fenced: Some(log), outlives_owner: true });
-        process.start(id);
+        process.cluster.set_work(process.work.clone());
         process
     }
 
@@ -156,7 +198,7 @@ impl Process {
         Arc::new(move |records| backbone.deliver(records))
     }
 
-    fn start(&self, id: usize) {
+    pub fn start(&self, id: usize) {
         let disowns = self.disowns.clone();
         self.cluster.start(Some(Arc::new(move |question: Bytes| {
             let disowned = disowns.try_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
