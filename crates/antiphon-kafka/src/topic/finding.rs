@@ -66,8 +66,8 @@ pub fn of_code(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Compla
             Finding::fatal(
                 FindingKind::NotAuthorised,
                 format!(
-                    "Kafka does not let us use the topic {topic:?} ({code}): give our user the rights Describe, DescribeConfigs, \
-                     Read and Write on it, Create where it is to be made, and IdempotentWrite on the cluster"
+                    "Kafka does not let us use the topic {topic:?} ({code}): give our user the rights DescribeConfigs, Read \
+                     and Write on it, and Create where it is to be made; brokers before 3.0 want IdempotentWrite on the cluster"
                 ),
             )
         }
