@@ -36,7 +36,8 @@ impl Records {
             .map_err(|_| RecordsError::Timeout)??;
         let migrate = async { Ok(schema::postgres().run_direct(None, &mut connection, false).await?) };
         bounded(Some(RECORDS_MIGRATION_TIMEOUT), migrate).await?;
-        connection.close().await?;
+        // What it was for is done; over TLS the farewell may meet a server that has closed already.
+        let _ = connection.close().await;
         Ok(Self { database: Database::server(options, RECORDS_CONNECTIONS) })
     }
 
