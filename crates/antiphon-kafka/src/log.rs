@@ -22,6 +22,7 @@ use antiphon_store::LocalCopy;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -274,6 +275,7 @@ impl Fenced for KafkaLog {
         let begun = tokio::spawn(async move {
             let _turn = partition.turn.lock().await;
             relinquish(&shared, &partition).await;
+            let since = Instant::now();
             let begun = begin(&shared, &partition, epoch).await;
             match begun {
                 Ok(ownership) => {
@@ -281,6 +283,9 @@ impl Fenced for KafkaLog {
                     Ok(())
                 }
                 Err(error) => {
+                    // Whoever asked may have given up by now.
+                    let seconds = since.elapsed().as_secs_f32();
+                    tracing::warn!(%shard, epoch, seconds, "an ownership did not begin: {error}");
                     shared.take_up(&partition, shared.unowned());
                     Err(error)
                 }

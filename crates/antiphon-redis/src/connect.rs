@@ -57,7 +57,8 @@ impl RedisTarget {
         let with = multiplexed(&self.client_of(sentinel.clone().set_redis_settings(settings))?).await;
         let mut connection = match with {
             Err(error) if error.kind() == ErrorKind::AuthenticationFailed => {
-                let without = sentinel.clone().set_redis_settings(RedisConnectionInfo::default().set_skip_set_lib_name());
+                let without =
+                    sentinel.clone().set_redis_settings(RedisConnectionInfo::default().set_skip_set_lib_name());
                 multiplexed(&self.client_of(without)?).await?
             }
             with => with?,

@@ -16,7 +16,7 @@ pub struct RealtimeStats {
     /// Channels that somebody is subscribed to.
     pub channels: ChannelStats,
     /// How long an event takes from hop to hop, as far as both ends are in this process: a hop whose `count` is 0 was not
-/// measured here.
+    /// measured here.
     pub latency: LatencyStats,
     /// How fast a stop reaches the provider.
     pub cancel: CancelStats,
