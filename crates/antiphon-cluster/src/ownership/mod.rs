@@ -27,6 +27,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+/// How often the time doubles for which a process that cannot begin ownerships stands aside.
+const ASIDE_DOUBLINGS: u32 = 3;
+
 /// The role that owns shards.
 pub(crate) const ROLE: &str = "ai";
 
@@ -90,14 +93,24 @@ enum Held {
     Ending,
 }
 
+/// How long a process that could not begin leaves all to the others.
+struct Aside {
+    /// At least, and while nobody else shares no longer than that.
+    least: Instant,
+    /// At most: longer after each failure, so that it does not keep taking shards from those that can own them.
+    most: Instant,
+}
+
 struct Ownership {
     parts: OwnershipParts,
     works: Arc<Works>,
     held: BTreeMap<Shard, Held>,
     /// Shards that could not be begun here, and until when others have the first try.
     passed_on: HashMap<Shard, Instant>,
-    /// Until when this process does not count among those that share.
-    aside_until: Option<Instant>,
+    /// Set while this process does not count among those that share.
+    aside: Option<Aside>,
+    /// Ownerships that could not be begun since one could.
+    failures: u32,
     /// The process is about to leave, and gives away what it can before.
     is_retreating: bool,
     giving: Giving,
@@ -121,7 +134,8 @@ pub(crate) async fn run(
         works: Arc::new(works),
         held: BTreeMap::new(),
         passed_on: HashMap::new(),
-        aside_until: None,
+        aside: None,
+        failures: 0,
         is_retreating: false,
         giving: Giving::default(),
         looked_at: Instant::now(),
@@ -222,15 +236,20 @@ impl Ownership {
         if self.parts.balances {
             self.give(kept.saturating_sub(fair));
         }
-        if self.aside_until.is_none() && self.grace_until.is_none() && !self.is_retreating {
+        if self.aside.is_none() && self.grace_until.is_none() && !self.is_retreating {
             self.take(&table, fair.saturating_sub(kept)).await;
         }
     }
 
+    /// How many others share.
+    fn others(&self, table: &Table) -> usize {
+        table.with_role(ROLE).filter(|process| *process.id != *self.parts.process).count()
+    }
+
     /// How many shards each process has at most, while all have about the same.
     fn fair_share(&self, table: &Table) -> usize {
-        let others = table.with_role(ROLE).filter(|process| *process.id != *self.parts.process).count();
-        let own = usize::from(self.aside_until.is_none());
+        let others = self.others(table);
+        let own = usize::from(self.aside.is_none());
         if self.is_retreating && others > 0 {
             return 0;
         }
@@ -289,6 +308,7 @@ impl Ownership {
             Done::Began(shard, epoch) => {
                 tracing::info!(%shard, epoch, "a shard is owned");
                 self.held.insert(shard, Held::Owned(epoch));
+                self.failures = 0;
                 self.admit(shard);
                 self.parts.owned.gain(shard, epoch);
                 self.predecessors.tell(&self.parts.peers, shard, epoch);
@@ -298,11 +318,14 @@ impl Ownership {
                 self.end(shard, None);
             }
             Done::Failed(shard, epoch) => {
-                let until = Instant::now() + self.parts.timing.patience / 2;
-                self.passed_on.insert(shard, until);
+                let (now, pause) = (Instant::now(), self.parts.timing.patience / 2);
+                self.passed_on.insert(shard, now + pause);
                 self.end(shard, Some(epoch));
-                if !self.held.values().any(|held| matches!(held, Held::Owned(_))) {
-                    self.stand_aside(until);
+                self.failures += 1;
+                if self.failures > 1 || !self.held.values().any(|held| matches!(held, Held::Owned(_))) {
+                    let longer = pause.saturating_mul(1 << (self.failures - 1).min(ASIDE_DOUBLINGS));
+                    self.aside = Some(Aside { least: now + pause, most: now + longer });
+                    self.set_sharing(false);
                 }
             }
             Done::Vacated(shard, epoch) => {
@@ -319,14 +342,10 @@ impl Ownership {
         }
     }
 
-    /// While this process cannot own anything, the others share all.
-    fn stand_aside(&mut self, until: Instant) {
-        self.aside_until = Some(until);
-        self.set_sharing(false);
-    }
-
     fn come_back(&mut self) {
-        if self.aside_until.take_if(|until| *until <= Instant::now()).is_some() {
+        let is_alone = self.others(&self.parts.routes.table()) == 0;
+        let is_over = |aside: &mut Aside| Instant::now() >= if is_alone { aside.least } else { aside.most };
+        if self.aside.take_if(is_over).is_some() {
             self.set_sharing(!self.is_retreating);
         }
     }

@@ -307,7 +307,7 @@ async fn shards_that_an_engine_does_not_let_begin_go_to_a_process_whose_engine_d
     let second = deployment.join("b").await;
     deployment.shared(TAKEOVER * 4, &[(&second, 8)]).await;
     first.fence.is_away.store(false, Ordering::SeqCst);
-    deployment.shared(TAKEOVER * 4, &[(&first, 4), (&second, 4)]).await;
+    deployment.shared(TAKEOVER * 6, &[(&first, 4), (&second, 4)]).await;
     // And one that owned them already, and is cut off from the log now.
     second.fence.is_away.store(true, Ordering::SeqCst);
     let on_lost = second.losses.on_lost();
@@ -402,4 +402,25 @@ async fn one_that_is_about_to_leave_gives_away_what_is_idle_while_others_are_the
     assert_eq!(first.count(), 6, "it takes nothing");
     first.leave().await;
     assert_eq!(first.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_can_begin_nothing_more_does_not_keep_taking_shards_from_one_that_can() {
+    let deployment = Deployment::new();
+    let (first, second) = (deployment.join("a").await, deployment.join("b").await);
+    deployment.shared(TAKEOVER * 4, &[(&first, 4), (&second, 4)]).await;
+    // What it owns goes on.
+    first.fence.is_away.store(true, Ordering::SeqCst);
+    let on_lost = first.losses.on_lost();
+    for (shard, epoch) in first.shards().into_iter().take(2) {
+        on_lost(shard, epoch);
+    }
+    let (mut served, mut looks) = (0, 0);
+    for _ in 0..1_000 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        served += first.count() + second.count();
+        looks += usize::from(SHARDS);
+    }
+    assert!(served * 100 > looks * 90, "{served} of {looks}");
+    assert_eq!(first.count(), 2, "and what it owns stays its own");
 }
