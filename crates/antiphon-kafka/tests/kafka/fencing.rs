@@ -27,6 +27,7 @@ async fn an_owner_that_was_suspended_writes_nothing_that_counts() {
     let after = first.log.read(&room, ReadFrom::After(positions[0]), NO_LIMIT).await.unwrap();
     assert!(after.is_empty());
     assert_eq!(first.texts(&room).await, ["one", "two"]);
+    first.until_told(2).await;
     assert_eq!((first.told(), second.told()), (vec!["one".into(), "two".into()], vec!["one".into(), "two".into()]));
     assert!(second.lost.lock().is_empty());
     deployment.end([first, second]).await;

@@ -64,6 +64,7 @@ async fn a_process_that_comes_back_goes_on_from_its_copy() {
     let follower = deployment.process("follower").await;
     follower.log.caught_up().await.unwrap();
     assert_eq!(follower.texts(&room).await, ["one", "two"]);
+    follower.until_told(1).await;
     assert_eq!(follower.told(), ["two"], "what the copy had was told before");
     deployment.end([owner, follower]).await;
 }
