@@ -283,9 +283,11 @@ impl Fenced for KafkaLog {
                     Ok(())
                 }
                 Err(error) => {
-                    // Whoever asked may have given up by now.
-                    let seconds = since.elapsed().as_secs_f32();
-                    tracing::warn!(%shard, epoch, seconds, "an ownership did not begin: {error}");
+                    // Whoever asked may have given up by now. That a higher epoch is in force is nothing to warn of.
+                    if let BeginError::Log(error) = &error {
+                        let seconds = since.elapsed().as_secs_f32();
+                        tracing::warn!(%shard, epoch, seconds, "an ownership did not begin: {error}");
+                    }
                     shared.take_up(&partition, shared.unowned());
                     Err(error)
                 }
