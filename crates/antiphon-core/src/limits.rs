@@ -242,7 +242,8 @@ pub const RETENTION_INTERVAL: Duration = Duration::from_secs(1);
 pub const RETENTION_SWEEP: Duration = Duration::from_secs(60);
 /// What the follower of a shard stores with each batch of a local copy, in bytes: an offset, an epoch and their like.
 pub const MAX_COPY_STATE_BYTES: usize = 64 << 10;
-/// Events in memory before the disk engine writes them out as a table; two more such lots may be on their way.
+/// Events in memory before the disk engine writes them out as a table (a copy: up to twice as many); two more such lots may
+/// be on their way.
 pub const MEMTABLE_BYTES: u64 = 8 << 20;
 /// Blocks of tables that the disk engine keeps in memory: catch-up reads are mostly of the newest events.
 pub const BLOCK_CACHE_BYTES: u64 = 16 << 20;
@@ -371,7 +372,8 @@ pub const MAX_PEER_SECRET_BYTES: usize = 1_024;
 
 /// Records of one shard that an owner has on their way to Kafka at once; what comes meanwhile goes with the next.
 pub const KAFKA_IN_FLIGHT: usize = 2;
-/// Between two records of one shard while one is under way: as much is gathered as a broker answers in about that time.
+/// Between two records of one shard while appends keep coming: a record has its price at the broker and at everybody who
+/// follows, whatever it brings.
 pub const KAFKA_GATHER: Duration = Duration::from_millis(5);
 /// Bytes that are not gathered any longer, though a record is under way.
 pub const KAFKA_GATHER_BYTES: usize = 64 * 1024;

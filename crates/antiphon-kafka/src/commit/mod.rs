@@ -215,11 +215,10 @@ impl Committer {
         self.pending.push_back(command);
     }
 
-    /// A record under way is given a moment, in which others gather.
+    /// After a pause nobody waits for others; while appends keep coming, each record is given a moment to gather them.
     fn may_send(&self) -> bool {
         let is_gathered = self.pending_bytes >= KAFKA_GATHER_BYTES || self.last_sent.elapsed() >= KAFKA_GATHER;
-        let has_room = self.in_flight.is_empty() || self.in_flight.len() < KAFKA_IN_FLIGHT && is_gathered;
-        has_room && !self.pending.is_empty()
+        is_gathered && self.in_flight.len() < KAFKA_IN_FLIGHT && !self.pending.is_empty()
     }
 
     /// Writes one record of what is pending; none where nothing of it is new.

@@ -21,7 +21,7 @@ const MAX_SEQUENCE: u64 = 1 << 48;
 /// Damage before a whole batch is no torn write where every batch was synced before the next (`is_synced`): then nothing
 /// is changed and the log is refused, as cutting there would lose acknowledged events.
 pub fn cut_torn_tail(folder: &Path, log: &Path, is_synced: bool) -> Result<(), OpenError> {
-    let Some(path) = newest_journal(log)? else { return Ok(()) };
+    let Some(path) = newest(log)? else { return Ok(()) };
     let bytes = std::fs::read(&path).map_err(|source| OpenError::io(&path, source))?;
     let whole = whole_batches(&bytes);
     let rest = bytes.get(whole..).unwrap_or_default();
@@ -41,7 +41,7 @@ pub fn cut_torn_tail(folder: &Path, log: &Path, is_synced: bool) -> Result<(), O
 /// Empties the newest journal of a store whose events are all in tables, so that the next opening has nothing to replay.
 /// It must stay as an empty file: without any, the store would count its sequence numbers from 0 again.
 pub fn empty(log: &Path) -> Result<(), OpenError> {
-    let Some(path) = newest_journal(log)? else { return Ok(()) };
+    let Some(path) = newest(log)? else { return Ok(()) };
     cut(&path, 0)
 }
 
@@ -57,7 +57,7 @@ fn cut(path: &Path, length: u64) -> Result<(), OpenError> {
 /// Writes the newest journal anew. After a failed sync the system's cache may hold what the disk does not: reading it
 /// would look right until the machine restarts.
 pub fn rewrite(log: &Path) -> Result<(), OpenError> {
-    let Some(path) = newest_journal(log)? else { return Ok(()) };
+    let Some(path) = newest(log)? else { return Ok(()) };
     let temporary = log.join("journal.new");
     let write = || -> std::io::Result<()> {
         std::fs::copy(&path, &temporary)?;
@@ -68,7 +68,8 @@ pub fn rewrite(log: &Path) -> Result<(), OpenError> {
     sync_folder(log)
 }
 
-fn newest_journal(log: &Path) -> Result<Option<PathBuf>, OpenError> {
+/// The file that the store writes to now, if there is one.
+pub fn newest(log: &Path) -> Result<Option<PathBuf>, OpenError> {
     let io = |source| OpenError::io(log, source);
     let mut newest = None;
     for entry in std::fs::read_dir(log).map_err(io)? {

@@ -23,6 +23,7 @@ mod shared;
 mod space;
 mod store;
 mod stored;
+mod sync_ahead;
 #[cfg(test)]
 mod tests;
 mod trim;

@@ -3,6 +3,7 @@
 use super::folder::corrupt;
 use super::incarnations::ShardRow;
 use super::stored::{self, ChannelRow, EventIdRow, Header};
+use super::sync_ahead::SyncAhead;
 use super::{OpenError, unavailable};
 use crate::edge::{Edge, Extent};
 use antiphon_core::limits::{BLOCK_CACHE_BYTES, MEMTABLE_BYTES};
@@ -46,6 +47,7 @@ pub struct Store {
     /// Bytes written since the memtables were last rotated.
     unrotated: AtomicU64,
     is_flushing: AtomicBool,
+    ahead: SyncAhead,
 }
 
 impl Store {
@@ -74,6 +76,7 @@ impl Store {
                 event_ids: database.keyspace("event_ids", options)?,
                 unrotated: AtomicU64::new(database.write_buffer_size()),
                 is_flushing: AtomicBool::new(true),
+                ahead: SyncAhead::new(log),
                 database,
             })
         };
@@ -93,7 +96,8 @@ impl Store {
         self.await_flushes()?;
         let mode = if durability == Durability::Disk { PersistMode::SyncData } else { PersistMode::Buffer };
         batch.durability(Some(mode)).commit()?;
-        if self.unrotated.fetch_add(bytes, Ordering::Relaxed) + bytes >= MEMTABLE_BYTES {
+        let unrotated = self.unrotated.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if unrotated >= MEMTABLE_BYTES && self.may_rotate(unrotated, durability) {
             if durability == Durability::Prefix {
                 self.database.persist(PersistMode::SyncData)?;
             }
@@ -108,6 +112,12 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// Where the journal has to be synced first, that is left to another thread for as long as the memtables are not twice
+    /// as large as they should be.
+    fn may_rotate(&self, unrotated: u64, durability: Durability) -> bool {
+        durability != Durability::Prefix || self.ahead.take_done() || unrotated >= 2 * MEMTABLE_BYTES
     }
 
     /// Waits while the store is behind with its tables. fjall would wait as well, but for ever if its worker has failed.
