@@ -124,6 +124,8 @@ impl Engine {
                 let mut command = Command::new("redis-server");
                 command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--dir"]).arg(&self.folder);
                 command.args(["--appendonly", "yes", "--appendfsync", "everysec"]);
+                // It comes at each doubling of the file, and would fall into the few seconds that are measured.
+                command.args(["--auto-aof-rewrite-percentage", "0"]);
                 Ok(command)
             }
             Kind::Kafka => {

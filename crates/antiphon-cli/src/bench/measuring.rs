@@ -14,6 +14,9 @@ use crate::failure::Failure;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+/// Runs after which a Kafka that was just started compiles hardly anything any more.
+const KAFKA_WARM_UPS: usize = 3;
+
 /// A measurement, as far as it came.
 pub(super) struct Bench {
     pub(super) arguments: TopologiesArguments,
@@ -90,7 +93,10 @@ impl Bench {
         let provider = start_provider(clock, Pace { tokens, per_second: rate }).await?;
         let deployment = self.deploy(topology, 1, 1, &provider).await?;
         // The first answers open connections and fill caches; a young Kafka also compiles what it runs.
-        load::run(&deployment, clock, streams).await?;
+        let warm_ups = if topology.engines().contains(&Kind::Kafka) { KAFKA_WARM_UPS } else { 1 };
+        for _ in 0..warm_ups {
+            load::run(&deployment, clock, streams).await?;
+        }
         let before = self.engine_cpu(topology);
         let outcome = load::run(&deployment, clock, streams).await?;
         let cpu = outcome.cpu_micros + self.engine_cpu(topology).saturating_sub(before);

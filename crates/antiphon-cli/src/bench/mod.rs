@@ -6,6 +6,7 @@ mod deployment;
 mod engines;
 mod fan_out;
 mod load;
+mod machine;
 mod measuring;
 mod provider;
 mod stopping;
@@ -20,8 +21,8 @@ pub use traces::{Leftover, Removal};
 use crate::failure::Failure;
 use clap::ValueEnum;
 use load::Outcome;
+use machine::Machine;
 use measuring::Bench;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -111,6 +112,8 @@ pub(crate) async fn run(arguments: BenchArguments, removal: Removal) -> Result<E
     let folder = tempfile::tempdir().map_err(|error| Failure::new(format!("no temporary folder: {error}")))?;
     let wanted =
         if arguments.topology.is_empty() { Topology::value_variants().to_vec() } else { arguments.topology.clone() };
+    say("the machine itself");
+    let machine = Machine::look().await;
     let mut bench = Bench::new(arguments, folder.path(), removal);
     let is_stopped = tokio::select! {
         () = bench.measure_all(wanted) => false,
@@ -124,7 +127,7 @@ pub(crate) async fn run(arguments: BenchArguments, removal: Removal) -> Result<E
         () = stopping.told() => Err(Failure::new("told to end again: what was made was not all removed")),
     };
     if !bench.rows.is_empty() {
-        tell(&mut bench)?;
+        tell(&mut bench, &machine)?;
     }
     removed?;
     if is_stopped {
@@ -133,10 +136,10 @@ pub(crate) async fn run(arguments: BenchArguments, removal: Removal) -> Result<E
     Ok(if bench.skipped.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tell(bench: &mut Bench) -> Result<(), Failure> {
-    let text = table::markdown(&mut bench.rows, &bench.skipped, &bench.arguments);
+fn tell(bench: &mut Bench, machine: &Machine) -> Result<(), Failure> {
+    let text = table::markdown(machine, &mut bench.rows, &bench.skipped, &bench.arguments);
     if let Some(path) = &bench.arguments.json {
-        let figures = table::json(&mut bench.rows).to_string();
+        let figures = table::json(machine, &mut bench.rows).to_string();
         std::fs::write(path, figures).map_err(|error| cannot_write(path, &error))?;
     }
     write!(std::io::stdout(), "{text}").map_err(|error| Failure::from_output(&error))
@@ -172,21 +175,6 @@ fn without_password(address: &str) -> String {
         }
         _ => address.to_owned(),
     }
-}
-
-/// What the figures were measured on.
-fn machine() -> Value {
-    let cpu = std::fs::read_to_string(Path::new("/proc/cpuinfo")).unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let memory = std::fs::read_to_string(Path::new("/proc/meminfo")).unwrap_or_default();
-    let memory = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")).unwrap_or_default();
-    let kib = memory.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0);
-    serde_json::json!({
-        "cpu": model.trim_start_matches(['\t', ':', ' ']),
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "memoryGiB": kib / (1 << 20),
-        "version": env!("CARGO_PKG_VERSION"),
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::clock::Clock;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +20,9 @@ pub(super) struct Pace {
     pub(super) per_second: f64,
 }
 
+/// Multiples of it, without their whole parts, lie evenly between 0 and 1 however many there are (Weyl, 1916).
+const GOLDEN_RATIO: f64 = 1.618_033_988_749_895;
+
 /// The model at an address of this machine, until it is dropped.
 pub(super) struct Provider {
     pub(super) address: SocketAddr,
@@ -29,12 +33,12 @@ impl Provider {
     pub(super) async fn start(clock: Clock, pace: Pace) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let clock = Arc::new(clock);
+        let answers = Arc::new(AtomicU32::new(0));
         let serving = tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let clock = clock.clone();
+                let answers = answers.clone();
                 // A caller that goes away ends its answer.
-                tokio::spawn(async move { drop(serve(socket, &clock, pace).await) });
+                tokio::spawn(async move { drop(serve(socket, &clock, pace, &answers).await) });
             }
         });
         Ok(Self { address, serving })
@@ -47,14 +51,16 @@ impl Drop for Provider {
     }
 }
 
-async fn serve(socket: TcpStream, clock: &Clock, pace: Pace) -> io::Result<()> {
+async fn serve(socket: TcpStream, clock: &Clock, pace: Pace, answers: &AtomicU32) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let (reader, mut writer) = socket.into_split();
     let mut reader = BufReader::new(reader);
     while skip_request(&mut reader).await? {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
         writer.write_all(head.as_bytes()).await?;
-        stream(&mut writer, clock, pace).await?;
+        // Answers that kept step would come in bursts of all of them, as those of different models and callers do not.
+        let phase = (f64::from(answers.fetch_add(1, Ordering::Relaxed)) * GOLDEN_RATIO).fract();
+        stream(&mut writer, clock, pace, phase).await?;
     }
     Ok(())
 }
@@ -80,8 +86,10 @@ async fn skip_request(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result
     Ok(true)
 }
 
-async fn stream(writer: &mut (impl AsyncWriteExt + Unpin), clock: &Clock, pace: Pace) -> io::Result<()> {
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / pace.per_second));
+/// `phase` is the part of the time between two tokens after which the first one comes.
+async fn stream(writer: &mut (impl AsyncWriteExt + Unpin), clock: &Clock, pace: Pace, phase: f64) -> io::Result<()> {
+    let between = Duration::from_secs_f64(1.0 / pace.per_second);
+    let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + between.mul_f64(phase), between);
     for _ in 0..pace.tokens {
         ticks.tick().await;
         let stamp = clock.stamp();

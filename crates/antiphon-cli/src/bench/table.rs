@@ -2,27 +2,27 @@
 
 use super::deployment::SHARDS;
 use super::load::{Latencies, OfTransport};
+use super::machine::Machine;
 use super::survival::Told;
 use super::topology::Topology;
-use super::{Row, TopologiesArguments, fan_out, machine};
+use super::{Row, TopologiesArguments, fan_out};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Markdown, with what it was measured on and how.
-pub(super) fn markdown(rows: &mut [Row], skipped: &[(Topology, String)], arguments: &TopologiesArguments) -> String {
-    let machine = machine();
+pub(super) fn markdown(
+    machine: &Machine,
+    rows: &mut [Row],
+    skipped: &[(Topology, String)],
+    arguments: &TopologiesArguments,
+) -> String {
     let mut text = String::new();
     let mut line = |words: &str| {
         text.push_str(words);
         text.push('\n');
     };
-    line(&format!(
-        "Machine: {}, {} cores, {} GiB; everything on it, the simulated model and the clients included.",
-        machine["cpu"].as_str().unwrap_or("?"),
-        machine["cores"],
-        machine["memoryGiB"]
-    ));
+    line(&machine.sentence());
     line(&legend(arguments));
     line(
         "| topology | log | live path | processes | first token, WebSocket | first token, SSE | token, WebSocket | token, SSE \
@@ -53,7 +53,8 @@ fn legend(arguments: &TopologiesArguments) -> String {
          clients each, which asks for {asked:.0} a second; what is counted are frames with something of the answer that \
          reached a client, and a server that falls behind merges tokens into fewer frames. 1 → 3 realtime: the same, each \
          realtime process held to {share:.0} % of a core. Survives: every accepted message is there with its answer whole, and \
-         all that clients had seen is in the same log. Shards: {SHARDS}.\n",
+         all that clients had seen is in the same log. Engines started here sync to disk: Redis once a second \
+         (`appendfsync everysec`, its file not rewritten meanwhile), Kafka when the system does, PostgreSQL at each commit. Shards: {SHARDS}.\n",
         streams = arguments.streams,
         paced = arguments.rate,
         asked = (rooms * clients) as f64 * rate,
@@ -106,9 +107,9 @@ fn row_words(row: &mut Row) -> String {
 }
 
 /// `{machine, rows}`.
-pub(super) fn json(rows: &mut [Row]) -> Value {
+pub(super) fn json(machine: &Machine, rows: &mut [Row]) -> Value {
     let rows: Vec<Value> = rows.iter_mut().map(row_json).collect();
-    json!({ "machine": machine(), "rows": rows })
+    json!({ "machine": machine.json(), "rows": rows })
 }
 
 fn row_json(row: &mut Row) -> Value {
