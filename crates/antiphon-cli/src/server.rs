@@ -64,6 +64,11 @@ impl CallError {
         }
     }
 
+    /// How long the server asked to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        if let Self::Refused { retry_after, .. } = self { *retry_after } else { None }
+    }
+
     /// The protocol's code of a refusal, else an empty text.
     pub(crate) fn code(&self) -> &str {
         if let Self::Refused { code, .. } = self { code } else { "" }

@@ -95,7 +95,10 @@ impl Tail {
             let (reason, pause) = match self.follow(output).await? {
                 Ended::AtEnd => return Ok(ExitCode::SUCCESS),
                 Ended::Early { reason, pause } => (reason, pause),
-                Ended::Refused(error) => (self.after_refusal(error)?, None),
+                Ended::Refused(error) => {
+                    let pause = error.retry_after();
+                    (self.after_refusal(error)?, pause)
+                }
             };
             let pause = pause.unwrap_or_default().max(self.backoff.next_pause());
             eprintln!("antiphon: {}; connecting again", printable(&reason));
@@ -198,7 +201,7 @@ impl Tail {
                     status: status.map_or(500, |known| known.status()),
                     code,
                     message: notice.message.unwrap_or_else(|| "the server ended the stream".to_owned()),
-                    retry_after: None,
+                    retry_after: notice.retry_after_ms.map(Duration::from_millis),
                 }));
             }
             _ => {}
@@ -220,6 +223,7 @@ struct Notice {
     code: Option<String>,
     message: Option<String>,
     reconnect_after_ms: Option<u64>,
+    retry_after_ms: Option<u64>,
 }
 
 /// What a published event brings, byte by byte.

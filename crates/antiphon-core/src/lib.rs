@@ -27,7 +27,7 @@ pub use channel::{AR_ROOM, ChannelName, ROOM};
 pub use code::{Code, Refusal};
 pub use elsewhere::{AnswerError, Elsewhere};
 pub use event::{Event, EventKind, Record};
-pub use finding::{Checked, Finding};
+pub use finding::{Checked, Finding, plain_words};
 pub use identifier::{new_client_id, new_message_id, new_room_id, new_session_id, new_stream_id, room_of_stream};
 pub use identity::{Identity, Pattern};
 pub use log::{Bounds, Log, LogError, OnCommit, ReadFrom, ReadLimit};

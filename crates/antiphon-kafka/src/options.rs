@@ -19,7 +19,7 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
             Self::ScramSha256 => "SCRAM-SHA-256",

@@ -35,6 +35,7 @@ impl Registry {
 
     async fn create(&self, room: &Room) -> Result<RoomView, Unanswered> {
         let channel = room.channel()?;
+        self.check_log(&channel)?;
         if self.owned.epoch_of(&channel).is_none() {
             return Err(Unanswered::Away(channel));
         }
@@ -83,11 +84,19 @@ impl Registry {
             // Another process's room need not be looked up here.
             let namespace = if is_ar { AR_ROOM } else { ROOM };
             let channel = ChannelName::new(namespace, room_id).map_err(|_| no_room())?;
+            self.check_deed(deed, &channel)?;
             if self.owned.epoch_of(&channel).is_none() {
                 return Err(Unanswered::Away(channel));
             }
         }
-        let owner = self.owner(room_id, is_ar).await?;
+        let owner = match self.owner(room_id, is_ar).await {
+            Err(Unanswered::Away(channel)) => {
+                self.check_deed(deed, &channel)?;
+                return Err(Unanswered::Away(channel));
+            }
+            owner => owner?,
+        };
+        self.check_deed(deed, &owner.channel)?;
         access::check(who, &owner.room, deed.wish())?;
         let by = who.user_id.clone();
         match deed.clone() {
@@ -120,6 +129,10 @@ impl Registry {
                 self.ask(owner, IfMoved::Again, |answer| Command::Stream { stream_id, answer }).await
             }
         }
+    }
+
+    fn check_deed(&self, deed: &Deed, channel: &ChannelName) -> Result<(), Refusal> {
+        if deed.begins_in_log() { self.check_log(channel) } else { Ok(()) }
     }
 
     async fn hold(

@@ -68,6 +68,18 @@ pub(crate) enum Deed {
 }
 
 impl Deed {
+    /// Whether it does nothing at all before the log has taken something. A stop drops its provider's call first.
+    pub(crate) fn begins_in_log(&self) -> bool {
+        match self {
+            Self::Send { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Retry { .. } => true,
+            Self::Delete
+            | Self::Interrupt { .. }
+            | Self::Cancel { .. }
+            | Self::Messages { .. }
+            | Self::Stream { .. } => false,
+        }
+    }
+
     /// What has to be allowed.
     pub(crate) fn wish(&self) -> Wish {
         match self {

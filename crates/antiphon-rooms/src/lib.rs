@@ -15,6 +15,7 @@ pub mod fold;
 mod moving;
 mod owner;
 mod prompt;
+mod reading;
 mod recovery;
 mod registry;
 mod rooms;
@@ -22,6 +23,7 @@ mod stop_latencies;
 mod timeline;
 mod view;
 
+pub use registry::LogState;
 pub use rooms::{Rooms, RoomsOptions};
 pub use stop_latencies::StopSummary;
 pub use timeline::{MarkerTime, SpokenWord, Timeline};

@@ -9,7 +9,7 @@ use crate::rooms::RoomsOptions;
 use crate::stop_latencies::StopLatencies;
 use antiphon_ai::agent::Agents;
 use antiphon_core::limits::{ROOM_COMMANDS, ROOM_RETRY_LEAST};
-use antiphon_core::{ChannelName, Code, Log, OwnedShards, Refusal, Room, RoomStatus, Shard, ViewerCount};
+use antiphon_core::{ChannelName, Code, Log, LogError, OwnedShards, Refusal, Room, RoomStatus, Shard, ViewerCount};
 use antiphon_markers::Vocabulary;
 use antiphon_sql::Records;
 use futures::FutureExt;
@@ -17,11 +17,14 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
+
+/// Says why the log takes nothing for a channel now, where that is known. Waits for nothing.
+pub type LogState = Box<dyn Fn(&ChannelName) -> Result<(), LogError> + Send + Sync>;
 
 /// How far the process is on its way out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,6 +113,7 @@ pub(crate) struct Registry {
     pub(crate) work: watch::Sender<Work>,
     /// Answers under way in each shard that has any.
     pub(crate) begun: Mutex<BTreeMap<Shard, usize>>,
+    log_state: OnceLock<LogState>,
     owners: Mutex<HashMap<String, Handle>>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -128,9 +132,22 @@ impl Registry {
             phases: watch::Sender::default(),
             work: watch::Sender::default(),
             begun: Mutex::default(),
+            log_state: OnceLock::new(),
             owners: Mutex::default(),
             tasks: Mutex::default(),
         })
+    }
+
+    /// See [`Rooms::heed`](crate::Rooms::heed).
+    pub(crate) fn heed(&self, state: LogState) {
+        if self.log_state.set(state).is_err() {
+            tracing::warn!("the state of the log is heeded already");
+        }
+    }
+
+    /// Refuses where the log is known to take nothing: whoever asked would only wait to hear the same.
+    pub(crate) fn check_log(&self, channel: &ChannelName) -> Result<(), Refusal> {
+        self.log_state.get().map_or(Ok(()), |state| Ok(state(channel)?))
     }
 
     /// The room's owner if it has one at the moment.

@@ -4,7 +4,7 @@
 use crate::access::{self, Wish, no_room, no_stream};
 use crate::call::{self, Answered, Call, Deed, Unanswered};
 use crate::recovery;
-use crate::registry::{Phase, Registry, Work, leaving};
+use crate::registry::{LogState, Phase, Registry, Work, leaving};
 use crate::stop_latencies::StopSummary;
 use crate::view::{Accepted, MessagePage, NewRoom, Reply, RoomView, StreamView};
 use antiphon_ai::agent::Agents;
@@ -23,6 +23,11 @@ use std::time::Duration;
 
 /// The type of every AR room, and of no other.
 const AR_TYPE: &str = "ar-conversation";
+
+/// How long a read waits for the room's owner before this process reads in its place.
+const OWNER_PATIENCE: Duration = Duration::from_secs(1);
+/// How long reading in the owner's place may take: longer than it takes to find that nobody knows of a newer end.
+const UNOWNED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What the rooms are made of.
 pub struct RoomsOptions {
@@ -61,6 +66,17 @@ impl Rooms {
         let registry = Registry::new(options);
         registry.spawn(Box::pin(recovery::follow(registry.clone())));
         Ok(Arc::new(Self { registry, elsewhere }))
+    }
+
+    /// From now on what would begin something is refused at once while this says that the log takes nothing, rather than
+    /// after whoever could have it taken was looked for. Once.
+    pub fn heed(&self, state: LogState) {
+        self.registry.heed(state);
+    }
+
+    /// `unavailable` while the log is known to take nothing for the channel.
+    pub fn check_log(&self, channel: &ChannelName) -> Result<(), Refusal> {
+        self.registry.check_log(channel)
     }
 
     /// Makes a room.
@@ -121,10 +137,16 @@ impl Rooms {
     }
 
     async fn view(&self, stored: StoredRoom) -> Result<RoomView, Refusal> {
-        let position = match self.end_of(&stored.room).await {
-            // While nobody answers for the room, what the records include is as good a place to read on from.
-            Err(refusal) if refusal.code == Code::Unavailable && !self.owns(&stored.room)? => stored.position,
-            end => end?,
+        let end = self.end_of(&stored.room);
+        let position = if self.owns(&stored.room)? {
+            end.await?
+        } else {
+            match tokio::time::timeout(OWNER_PATIENCE, end).await {
+                Ok(Err(refusal)) if refusal.code != Code::Unavailable => return Err(refusal),
+                Ok(Ok(end)) => end,
+                // While nobody answers for the room, what the records include is as good a place to read on from.
+                Ok(Err(_)) | Err(_) => stored.position,
+            }
         };
         Ok(RoomView { room: stored.room, position })
     }
@@ -136,7 +158,11 @@ impl Rooms {
             return Err(no_room());
         }
         access::check(who, &room, Wish::Read)?;
-        Ok(RoomView { position: self.end_of(&room).await?, room: Room::clone(&room) })
+        if self.owns(&room)? {
+            return Ok(RoomView { position: self.end_of(&room).await?, room: Room::clone(&room) });
+        }
+        let stored = self.registry.records.room(room_id).await?;
+        self.view(stored.filter(|stored| stored.room.status == RoomStatus::Active).ok_or_else(no_room)?).await
     }
 
     /// A room of either kind that somebody may read.
@@ -317,7 +343,30 @@ impl Rooms {
         is_ar: Option<bool>,
         deed: Deed,
     ) -> Result<T, Refusal> {
-        self.ask(&Call::Room { who: who.clone(), room_id: room_id.to_owned(), is_ar, deed }).await
+        let is_read = deed.wish() == Wish::Read;
+        let call = Call::Room { who: who.clone(), room_id: room_id.to_owned(), is_ar, deed };
+        if is_read && self.elsewhere.is_some() { self.read(&call).await } else { self.ask(&call).await }
+    }
+
+    /// Has the owner of a room read something of it, and does it in its place where it does not answer in time: not if that
+    /// could leave out what a client may have seen, and then the owner is waited for as for any other call.
+    async fn read<T: TryFrom<Answered, Error = Refusal>>(&self, call: &Call) -> Result<T, Refusal> {
+        let asking = self.ask(call);
+        tokio::pin!(asking);
+        let refused = match tokio::time::timeout(OWNER_PATIENCE, &mut asking).await {
+            Ok(Err(refusal)) if refusal.code == Code::Unavailable => Some(refusal),
+            Ok(answered) => return answered,
+            Err(_) => None,
+        };
+        match tokio::time::timeout(UNOWNED_PATIENCE, self.registry.read_unowned(call)).await {
+            Ok(Ok(answered)) => return T::try_from(answered),
+            Ok(Err(AnswerError::Refused(refusal))) if refusal.code != Code::Unavailable => return Err(refusal),
+            _ => {}
+        }
+        match refused {
+            Some(refusal) => Err(refusal),
+            None => asking.await,
+        }
     }
 
     /// Has a call answered by whoever owns its room.

@@ -51,10 +51,15 @@ impl Sources {
 
     /// What this process works worse without, and is without now: `log`, `records`, `redis`.
     pub fn away(&self) -> Vec<&'static str> {
-        let log = self.log.health().is_err().then_some("log");
+        let log = (!self.is_log_well()).then_some("log");
         let redis = self.live_path.redis().filter(|redis| !redis.is_up).map(|_| "redis");
         let records = self.condition.records.as_ref().filter(|records| !records.is_up()).map(|_| "records");
         log.into_iter().chain(records).chain(redis).collect()
+    }
+
+    /// Whether the log takes events, as far as this process knows.
+    fn is_log_well(&self) -> bool {
+        self.log.health().is_ok() && self.condition.is_taken_elsewhere()
     }
 
     /// The numbers now.
@@ -73,7 +78,7 @@ impl Sources {
                 total_events: self.gauges.websocket_events.load(Ordering::Relaxed),
             },
             channels: ChannelStats {
-                is_connected: self.live_path.is_connected(self.log.health().is_ok()),
+                is_connected: self.live_path.is_connected(self.is_log_well()),
                 active_channels: counts.channels.len(),
                 total_subscriptions: counts.channels.iter().map(|(_, subscriptions)| subscriptions).sum(),
                 redis_subscriptions: self.live_path.redis().map_or(0, |redis| redis.subscriptions),
@@ -109,7 +114,7 @@ impl Sources {
         let stats = self.realtime();
         let gauge = |name: &'static str, value: f64| metrics::gauge!(name).set(value);
         gauge("antiphon_up", 1.0);
-        gauge("antiphon_log_healthy", truth(self.log.health().is_ok()));
+        gauge("antiphon_log_healthy", truth(self.is_log_well()));
         if let Some(RedisState { is_up, subscriptions, left_out }) = self.live_path.redis() {
             gauge("antiphon_redis_up", truth(is_up));
             gauge("antiphon_redis_subscriptions", subscriptions as f64);

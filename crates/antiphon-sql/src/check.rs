@@ -1,12 +1,17 @@
-//! What `antiphon doctor` says of a PostgreSQL database: what would keep a process from starting or working on it.
+//! What `antiphon doctor` says of a database: what would keep a process from starting or working on it.
+
+mod unreached;
 
 use crate::database::{bounded, server_options};
+use crate::deployment::{CREATED, Claim};
+use crate::statement::Row;
 use crate::{RecordsError, schema};
 use antiphon_core::Timestamp;
 use antiphon_core::limits::{CLOCK_SKEW_REPORTED, RECORDS_CALL_TIMEOUT, RECORDS_CONNECT_TIMEOUT};
 use sqlx::postgres::{PgConnectOptions, PgRow};
-use sqlx::{Connection as _, PgConnection, Row as _};
-use std::io;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, PgConnection, Row as _, SqliteConnection};
+use std::path::Path;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,22 +45,22 @@ pub enum Severity {
 /// PostgreSQL's oldest version that is tried, as it numbers itself.
 const OLDEST: u32 = 120_000;
 
-/// Connects as a starting process would, looks, and changes nothing. Ends within seconds.
-pub async fn check(url: &str) -> Checked {
+/// Connects to a PostgreSQL database as a starting process would, looks, and changes nothing. Ends within seconds.
+pub async fn check(url: &str, claim: &Claim) -> Checked {
     let options = match server_options(url) {
         Ok(options) => options,
         Err(error) => {
             let advice = "write it as postgres://user:password@host:5432/database?sslmode=verify-full, with other \
                           characters than letters and digits in user and password percent-encoded";
-            return unreachable(problem(format!("the database's address cannot be read: {error}"), advice));
+            return unreachable(problem(format!("records.url cannot be read: {}", unreached::said(&error)), advice));
         }
     };
     let connect = async { Ok(PgConnection::connect_with(&options).await?) };
     let mut connection = match bounded(Some(RECORDS_CONNECT_TIMEOUT), connect).await {
         Ok(connection) => connection,
-        Err(error) => return unreachable(refused(&error, &options)),
+        Err(error) => return unreachable(unreached::finding(&error, &options)),
     };
-    let looked = bounded(Some(RECORDS_CALL_TIMEOUT), look(&mut connection, &options)).await;
+    let looked = bounded(Some(RECORDS_CALL_TIMEOUT), look(&mut connection, &options, claim)).await;
     let _ = tokio::time::timeout(RECORDS_CONNECT_TIMEOUT, connection.close()).await;
     looked.unwrap_or_else(|error| {
         let advice = "look into the database's own log";
@@ -75,68 +80,28 @@ fn warning(what: impl Into<String>, advice: impl Into<String>) -> Finding {
     Finding { severity: Severity::Warning, what: what.into(), advice: advice.into() }
 }
 
-/// Why there is no connection. The codes are PostgreSQL's (manual, appendix A).
-fn refused(error: &RecordsError, options: &PgConnectOptions) -> Finding {
-    let at = format!("{}:{}", options.get_host(), options.get_port());
-    let user = options.get_username();
-    let database = options.get_database().unwrap_or(user);
-    match error {
-        RecordsError::Database(sqlx::Error::Tls(error)) => return not_encrypted(&at, error),
-        RecordsError::Database(sqlx::Error::Io(error)) => match error.kind() {
-            // What the TLS library finds wrong with a certificate.
-            io::ErrorKind::InvalidData => return not_encrypted(&at, error),
-            io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
-                let what = format!("a file that the database's address names cannot be used: {error}");
-                return problem(what, "check sslrootcert, sslcert, sslkey and the path of a socket");
-            }
-            _ => {}
-        },
-        _ => {}
-    }
-    let said = match error {
-        RecordsError::Database(sqlx::Error::Database(error)) => error.message().to_owned(),
-        RecordsError::Database(error) => error.to_string(),
-        other => other.to_string(),
+/// Looks whether a file of records is the claimant's. There is nothing to find where there is none yet, or one of an older
+/// version, which said nothing of that.
+pub async fn check_file(path: &Path, claim: &Claim) -> Checked {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let created = async {
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        let created = sqlx::query(CREATED).fetch_optional(&mut connection).await;
+        let _ = connection.close().await;
+        created
     };
-    match error.sql_state().as_deref() {
-        Some("28P01") => problem(
-            format!("{at} refuses the password of the user {user}"),
-            "check user and password in the address; characters other than letters and digits have to be percent-encoded",
-        ),
-        Some("28000") => problem(
-            format!("{at} does not let the user {user} in: {said}"),
-            "make the role with LOGIN, and let pg_hba.conf accept it from this host, with sslmode=require where it says \
-             hostssl",
-        ),
-        Some("3D000") => problem(
-            format!("{at} has no database {database}"),
-            format!("create it: CREATE DATABASE \"{database}\" OWNER \"{user}\" ENCODING 'UTF8' TEMPLATE template0"),
-        ),
-        Some("42501") => problem(
-            format!("the user {user} must not connect to the database {database}"),
-            format!("allow it: GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\""),
-        ),
-        Some("53300") => {
-            problem(format!("{at} has no connection left"), "raise max_connections, or let fewer processes use it")
-        }
-        Some("57P03") => problem(format!("{at} is starting or stopping: {said}"), "wait until it is up"),
-        Some(code) => {
-            problem(format!("{at} refuses the connection: {said} ({code})"), "look into the database's own log")
-        }
-        None => problem(
-            format!("PostgreSQL cannot be reached at {at}: {said}"),
-            "start it, or check host and port in the address, name resolution, listen_addresses and firewalls",
-        ),
-    }
+    let findings = match created.await {
+        Ok(Some(created)) => of_deployment(&Row::Sqlite(created), &path.display().to_string(), claim),
+        Ok(None) | Err(_) => None,
+    };
+    Checked { server: None, findings: findings.into_iter().collect() }
 }
 
-fn not_encrypted(at: &str, error: impl std::fmt::Display) -> Finding {
-    let advice = "set sslmode to what the server offers: verify-full with the name in its certificate, and \
-                  sslrootcert=FILE where the authority is your own; disable where it offers none and the network is yours";
-    problem(format!("there is no encrypted connection to {at}: {error}"), advice)
-}
-
-async fn look(connection: &mut PgConnection, options: &PgConnectOptions) -> Result<Checked, RecordsError> {
+async fn look(
+    connection: &mut PgConnection,
+    options: &PgConnectOptions,
+    claim: &Claim,
+) -> Result<Checked, RecordsError> {
     let before = Timestamp::now().millis();
     let row = sqlx::query(
         "SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number, \
@@ -160,7 +125,38 @@ async fn look(connection: &mut PgConnection, options: &PgConnectOptions) -> Resu
     }
     findings.extend(of_clock(row.try_get("millis")?, before, after));
     findings.extend(of_schema(connection, &row).await?);
+    let place = unreached::place(options);
+    for finding in findings.iter_mut().filter(|finding| finding.severity == Severity::Problem) {
+        finding.what = format!("{place}: {}", finding.what);
+    }
+    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
+        let created = match sqlx::query(CREATED).fetch_optional(&mut *connection).await {
+            // Not there yet.
+            Err(sqlx::Error::Database(error)) if matches!(error.code().as_deref(), Some("42P01" | "42703")) => None,
+            created => created?,
+        };
+        findings.extend(created.and_then(|created| of_deployment(&Row::Postgres(created), &place, claim)));
+    }
     Ok(Checked { server: Some(server), findings })
+}
+
+/// Whether the row is of the deployment that the claimant is of, or would be.
+fn of_deployment(created: &Row, database: &str, claim: &Claim) -> Option<Finding> {
+    let (key, created, configured) = match claim.compare(created) {
+        Ok(()) => return None,
+        Err(RecordsError::OtherDeployment { key, created, configured }) => {
+            (key, format!("{created:?}"), format!("{configured:?}"))
+        }
+        Err(RecordsError::ShardCount { created, configured }) => {
+            ("cluster.shards", created.to_string(), configured.to_string())
+        }
+        Err(error) => return Some(problem(format!("{database} cannot be read: {error}"), "give another database")),
+    };
+    let what = format!(
+        "{database} is of a deployment that was created with {key} = {created}, and this configuration has {configured}: \
+         neither would see what the other writes"
+    );
+    Some(problem(what, format!("set {key} to {created}, or give this process records of its own by records.url")))
 }
 
 fn of_server(row: &PgRow, version: &str) -> Result<Vec<Finding>, RecordsError> {
@@ -173,14 +169,14 @@ fn of_server(row: &PgRow, version: &str) -> Result<Vec<Finding>, RecordsError> {
     let encoding: String = row.try_get("encoding")?;
     if encoding != "UTF8" {
         let advice = "create another one: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0";
-        findings.push(problem(format!("the database's encoding is {encoding}, which cannot hold every text"), advice));
+        findings.push(problem(format!("its encoding is {encoding}, which cannot hold every text"), advice));
     }
     if row.try_get("is_standby")? {
         let advice = "give the address of the primary, or of what always leads to it";
         findings.push(problem("the server is a standby that cannot be written to", advice));
     } else if row.try_get("is_read_only")? {
         let advice = "take default_transaction_read_only from the role, the database or the server";
-        findings.push(problem("the database is set to be only read", advice));
+        findings.push(problem("it is set to be only read", advice));
     }
     Ok(findings)
 }
@@ -221,6 +217,7 @@ async fn of_schema(connection: &mut PgConnection, row: &PgRow) -> Result<Vec<Fin
     let mut findings = Vec::new();
     let mut is_new = true;
     let mut may_see_versions = false;
+    let mut ours = Vec::new();
     for table in &tables {
         let name: String = table.try_get("name")?;
         let (may_read, may_write): (bool, bool) = (table.try_get("may_read")?, table.try_get("may_write")?);
@@ -232,13 +229,20 @@ async fn of_schema(connection: &mut PgConnection, row: &PgRow) -> Result<Vec<Fin
         if name == VERSIONS {
             is_new = false;
             may_see_versions = may_read;
+        } else {
+            ours.push(name);
         }
     }
-    let is_pending = match (is_new, may_see_versions) {
-        (true, _) => true,
-        (false, true) => of_versions(connection, &mut findings).await?,
-        (false, false) => false,
+    let applied = match (is_new, may_see_versions) {
+        (true, _) => Vec::new(),
+        (false, true) => applied(connection).await?,
+        (false, false) => return Ok(findings),
     };
+    // A start that failed leaves the list of steps empty.
+    if let (true, Some(name)) = (applied.is_empty(), ours.first()) {
+        return Ok(vec![foreign(&format!("its table {name} is not one that Antiphon made"))]);
+    }
+    let is_pending = of_versions(&applied, &mut findings);
     if is_pending && !row.try_get::<bool, _>("may_create")? {
         let what = format!("the role {role} may not create tables in the schema {schema}, and some are to be created");
         findings.push(problem(what, format!("GRANT CREATE ON SCHEMA \"{schema}\" TO \"{role}\"")));
@@ -250,24 +254,39 @@ async fn of_schema(connection: &mut PgConnection, row: &PgRow) -> Result<Vec<Fin
 const VERSIONS: &str = "_sqlx_migrations";
 const TABLES: [&str; 7] = [VERSIONS, "rooms", "messages", "client_messages", "deployment", "processes", "shards"];
 
-/// True where migrations are still to be made.
-async fn of_versions(connection: &mut PgConnection, findings: &mut Vec<Finding>) -> Result<bool, RecordsError> {
+/// The migrations that were made, by number, with their checksums.
+async fn applied(connection: &mut PgConnection) -> Result<Vec<(i64, Vec<u8>)>, RecordsError> {
     let applied = sqlx::query("SELECT version, checksum FROM _sqlx_migrations ORDER BY version");
+    let applied = applied.fetch_all(connection).await?;
+    applied.iter().map(|row| Ok((row.try_get("version")?, row.try_get("checksum")?))).collect()
+}
+
+/// True where migrations are still to be made.
+fn of_versions(applied: &[(i64, Vec<u8>)], findings: &mut Vec<Finding>) -> bool {
     let ours = schema::postgres();
-    let mut made = 0;
-    for row in applied.fetch_all(connection).await? {
-        let (version, checksum): (i64, Vec<u8>) = (row.try_get("version")?, row.try_get("checksum")?);
-        match ours.iter().find(|migration| migration.version == version) {
-            Some(known) if *known.checksum == *checksum => made += 1,
+    let (mut made, mut wrong) = (0, Vec::new());
+    for (version, checksum) in applied {
+        match ours.iter().find(|migration| migration.version == *version) {
+            Some(known) if *known.checksum == **checksum => made += 1,
             Some(_) => {
                 let what = format!("the schema's step {version} is not the one that this program would have made");
-                findings.push(problem(what, "use a database that nothing else writes its tables to"));
+                wrong.push(problem(what, "use a database that nothing else writes its tables to"));
             }
             None => {
                 let what = format!("the schema is newer than this program, which does not know its step {version}");
-                findings.push(problem(what, "start the version that made it, or a newer one"));
+                wrong.push(problem(what, "start the version that made it, or a newer one"));
             }
         }
     }
-    Ok(made < ours.iter().count() && findings.is_empty())
+    if made == 0 && !applied.is_empty() {
+        wrong = vec![foreign("its list of steps, _sqlx_migrations, has none of ours")];
+    }
+    let is_pending = made < ours.iter().count() && wrong.is_empty();
+    findings.extend(wrong);
+    is_pending
+}
+
+fn foreign(why: &str) -> Finding {
+    let advice = "create a database for Antiphon alone, and name it in records.url";
+    problem(format!("it is another program's: {why}"), advice)
 }

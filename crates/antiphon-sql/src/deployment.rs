@@ -20,6 +20,42 @@ pub struct Deployment {
     pub redis_prefix: Option<String>,
 }
 
+/// Who is to use a database, for a look at whether it is theirs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A process of this deployment.
+    Shared(Deployment),
+    /// One process, which needs no deployment.
+    Alone {
+        /// Which log and which live path, as the configuration names it.
+        topology: String,
+    },
+}
+
+impl Claim {
+    /// Refuses a deployment of others, by its row.
+    pub(crate) fn compare(&self, created: &Row) -> Result<(), RecordsError> {
+        match self {
+            Self::Alone { topology } => is_alike(created, "topology", "topology", Some(topology)),
+            Self::Shared(deployment) => {
+                has_shards(unsigned(created, "shards")?, deployment.sharding)?;
+                deployment.compare(created)
+            }
+        }
+    }
+}
+
+impl Deployment {
+    fn compare(&self, created: &Row) -> Result<(), RecordsError> {
+        is_alike(created, "topology", "topology", Some(&self.topology))?;
+        is_alike(created, "kafka_topic", "kafka.topic", self.kafka_topic.as_ref())?;
+        is_alike(created, "redis_prefix", "redis.prefix", self.redis_prefix.as_ref())
+    }
+}
+
+/// What [`Claim::compare`] reads.
+pub(crate) const CREATED: &str = "SELECT shards, topology, kafka_topic, redis_prefix FROM deployment WHERE id = 1";
+
 impl Leases {
     /// Takes part in the deployment whose database this is, or makes it. A process that is of another one is refused, as
     /// [`RecordsError::ShardCount`] or [`RecordsError::OtherDeployment`], and leaves no trace.
@@ -48,19 +84,20 @@ async fn join(connection: &mut Connection, deployment: &Deployment) -> Result<()
     let statement = statement.bind(topology.as_str()).bind(kafka_topic.as_deref()).bind(redis_prefix.as_deref());
     let found = transaction.run(statement).await?;
     let Some(created) = found.first() else { return Err(RecordsError::Value("there is no deployment".into())) };
-    is_alike(created, "topology", "topology", Some(topology))?;
-    is_alike(created, "kafka_topic", "kafka.topic", kafka_topic.as_ref())?;
-    is_alike(created, "redis_prefix", "redis.prefix", redis_prefix.as_ref())?;
+    deployment.compare(created)?;
     transaction.commit().await
 }
 
 /// Makes the deployment's row where there is none, and refuses another number of shards.
 pub(crate) async fn create(transaction: &mut Transaction<'_>, sharding: Sharding) -> Result<(), RecordsError> {
-    let configured = sharding.count();
     let statement = Statement::new("INSERT INTO deployment (id, shards) VALUES (1, $1) ON CONFLICT (id) DO NOTHING");
-    transaction.run(statement.bind(i64::from(configured))).await?;
+    transaction.run(statement.bind(i64::from(sharding.count()))).await?;
     let found = transaction.run(Statement::new("SELECT shards FROM deployment WHERE id = 1")).await?;
-    let created = found.first().map(|row| unsigned(row, "shards")).transpose()?.unwrap_or(0);
+    has_shards(found.first().map(|row| unsigned(row, "shards")).transpose()?.unwrap_or(0), sharding)
+}
+
+fn has_shards(created: u32, sharding: Sharding) -> Result<(), RecordsError> {
+    let configured = sharding.count();
     if created == u32::from(configured) { Ok(()) } else { Err(RecordsError::ShardCount { created, configured }) }
 }
 

@@ -16,8 +16,8 @@ mod schema;
 mod statement;
 mod write;
 
-pub use check::{Checked, Finding, Severity, check};
-pub use deployment::Deployment;
+pub use check::{Checked, Finding, Severity, check, check_file};
+pub use deployment::{Claim, Deployment};
 pub use error::RecordsError;
 pub use leases::{ClockSkew, Holder, Lease, Leases, ProcessRow};
 pub use record::{Answer, ClientMessage, Loaded, Projection, StoredMessage, StoredRoom};

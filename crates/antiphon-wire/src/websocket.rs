@@ -17,10 +17,12 @@ pub mod close {
     pub const PROTOCOL: u16 = 1002;
     /// A text message was not UTF-8.
     pub const NOT_UTF8: u16 = 1007;
-    /// The connection was refused.
+    /// The connection was refused, and will be again.
     pub const REFUSED: u16 = 1008;
     /// A message was larger than allowed.
     pub const TOO_LARGE: u16 = 1009;
+    /// The connection was refused for now: try again later (<https://www.iana.org/assignments/websocket>).
+    pub const TRY_AGAIN_LATER: u16 = 1013;
     /// The token ended.
     pub const TOKEN_ENDED: u16 = 4001;
     /// The client was too slow, or silent for too long.

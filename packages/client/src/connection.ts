@@ -252,7 +252,7 @@ export class Connection {
     }
     const tries = this.#tries++;
     const isAtOnce = isRefused || (isBarred && this.#transport() === "sse");
-    const wait = isAtOnce ? 0 : (error.retryAfterMs ?? backoff(tries, this.#timing));
+    const wait = isAtOnce ? 0 : Math.max(error.retryAfterMs ?? 0, backoff(tries, this.#timing));
     const status = this.#wasLive ? "reconnecting" : "connecting";
     this.state.set({ status, transport: undefined, attempt: this.#tries, retryAt: Date.now() + wait, error });
     this.#timer = setTimeout(() => this.#connect(), wait);

@@ -18,6 +18,9 @@ type Waiting = { resolve(answer: ServerMessage): void; reject(error: AntiphonErr
 /** `WebSocket.CONNECTING`. */
 const CONNECTING = 0;
 
+/** Close codes whose reason is the error before them: refused, refused for now, the token ended. */
+const REFUSALS: ReadonlySet<number> = new Set([1008, 1013, 4001]);
+
 /** Requests that may wait for their answers at once. */
 const MOST_REQUESTS = 256;
 
@@ -115,8 +118,7 @@ export class WebSocketLink implements Link {
   }
 
   #closed({ code, reason }: CloseEvent): void {
-    // 4001: the token ended. 1008: refused; the error before it says why.
-    const refusal = code === 1008 || code === 4001 || !this.#isOpen ? this.#refusal : undefined;
+    const refusal = REFUSALS.has(code) || !this.#isOpen ? this.#refusal : undefined;
     const why = `the connection was closed (${[code, reason].filter(Boolean).join(" ")})`;
     this.#lose(
       refusal ?? new AntiphonError("network", why, { retryAfterMs: this.#goodbyeMs }),

@@ -82,6 +82,31 @@ describe("a connection", () => {
     expect(server.calls.length).toBe(tries + 1);
   });
 
+  it("comes back after longer and longer pauses when the server refuses it for now, never giving up", async () => {
+    open().connection.subscribe(() => undefined);
+    await pass();
+    const waits: number[] = [];
+    for (let tries = 1; tries <= 6; tries++) {
+      // Before it is open, and after.
+      if (tries % 2 === 0) server.socket.connect();
+      server.socket.say({ type: "error", code: "unavailable", message: "away", retryAfterMs: 150 });
+      server.socket.drop(1013);
+      const { status, transport, error, attempt, retryAt = 0 } = client.connection.get();
+      expect(["connecting", "reconnecting"]).toContain(status);
+      expect({ transport, attempt, code: error?.code }).toEqual({
+        transport: undefined,
+        attempt: tries,
+        code: "unavailable",
+      });
+      waits.push(retryAt - Date.now());
+      await pass(retryAt - Date.now());
+    }
+    expect(Math.min(...waits)).toBeGreaterThanOrEqual(150);
+    expect(waits.at(-1)).toBeGreaterThanOrEqual(500);
+    server.socket.connect();
+    expect(client.connection.get()).toMatchObject({ status: "live", transport: "websocket" });
+  });
+
   it("spreads its pauses", () => {
     expect(backoff(0, TIMING, () => 0)).toBe(TIMING.backoffLeast / 2);
     expect(backoff(0, TIMING, () => 1)).toBe(TIMING.backoffLeast);

@@ -172,9 +172,7 @@ impl Conversation {
             Happening::Lost(reason) => self.reconnect(&reason, console),
             Happening::NotOpened(error) if error.code().starts_with("position_") => self.go_back(console),
             Happening::NotOpened(error) if error.is_passing() && self.has_been_open => {
-                if let CallError::Refused { retry_after, .. } = &error {
-                    self.asked_pause = *retry_after;
-                }
+                self.asked_pause = error.retry_after();
                 self.reconnect(&error.to_string(), console)
             }
             Happening::NotOpened(error) => Err(error.into()),

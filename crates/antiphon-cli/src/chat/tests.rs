@@ -202,6 +202,28 @@ async fn a_full_queue_delays_a_line_and_a_refusal_names_it() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_for_now_is_come_back_to() {
+    let fake = FakeServer::start().await;
+    fake.socket(script(vec![
+        Act::Await("ar-message"),
+        Act::Accept("s1"),
+        begin(1, "s1"),
+        piece(2, "s1", 0, "one "),
+        Act::Cut,
+    ]));
+    let refusal = || json!({"type": "error", "code": "unavailable", "message": "away", "retryAfterMs": 300});
+    fake.socket(vec![Act::Send(refusal()), Act::Cut]);
+    fake.socket(vec![Act::Send(refusal()), Act::Cut]);
+    fake.socket(script(vec![piece(3, "s1", 1, "two"), end(4, "s1", 2)]));
+    let since = std::time::Instant::now();
+    let (result, output, notices) = chat(&fake, &["hello"]).await;
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(output, "one two\n");
+    assert!(notices.contains("away") && notices.contains("connected again"), "{notices}");
+    assert!(since.elapsed() >= std::time::Duration::from_millis(600), "it did not leave the server alone");
+}
+
+#[tokio::test]
 async fn a_refused_room_ends_it() {
     let fake = FakeServer::start().await;
     fake.socket(vec![Act::Send(json!({"type": "error", "code": "room_not_found", "message": "no such room"}))]);

@@ -53,6 +53,21 @@ async fn from_now_on_means_the_first_now_also_after_a_cut() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_for_now_is_come_back_to_when_it_says() {
+    let fake = FakeServer::start().await;
+    fake.stream(PATH, "id: p1\ndata: 1\n\n", false);
+    fake.answer(PATH, 503, "Retry-After: 1\n\n{\"code\":\"unavailable\"}");
+    let error = "data: {\"type\":\"error\",\"code\":\"unavailable\",\"retryAfterMs\":400}\n\n";
+    fake.stream(PATH, error, true);
+    fake.stream(PATH, "id: p2\ndata: 2\n\n", true);
+    let since = std::time::Instant::now();
+    let (result, lines) = tail(&fake, Some("p0"), true).await;
+    assert!(result.is_ok(), "{result:?}");
+    assert_eq!(lines, ["1", "2"]);
+    assert!(since.elapsed() >= Duration::from_millis(1_400), "it did not leave the server alone");
+}
+
+#[tokio::test]
 async fn what_has_expired_meanwhile_does_not_end_it() {
     let fake = FakeServer::start().await;
     fake.stream(PATH, "id: p1\ndata: 1\n\n", false);

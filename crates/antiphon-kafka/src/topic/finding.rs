@@ -3,6 +3,7 @@
 use super::version::OLDEST_FETCH;
 use crate::client::Complaints;
 use crate::options::KafkaTarget;
+use antiphon_core::plain_words;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// What kind of thing is wrong.
@@ -59,15 +60,21 @@ pub fn of_error(target: &KafkaTarget, error: &KafkaError, complaints: &Complaint
 /// What a code means.
 pub fn of_code(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Complaints) -> Finding {
     use RDKafkaErrorCode as Code;
-    let KafkaTarget { topic, .. } = target;
+    let KafkaTarget { brokers, topic, .. } = target;
     match code {
         Code::UnknownTopicOrPartition | Code::UnknownTopic => missing(target),
         Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::GroupAuthorizationFailed => {
+            let on = match code {
+                Code::TopicAuthorizationFailed => "topic",
+                Code::GroupAuthorizationFailed => "group",
+                _ => "cluster",
+            };
             Finding::fatal(
                 FindingKind::NotAuthorised,
                 format!(
-                    "Kafka does not let us use the topic {topic:?} ({code}): give our user the rights DescribeConfigs, Read \
-                     and Write on it, and Create where it is to be made; brokers before 3.0 want IdempotentWrite on the cluster"
+                    "Kafka at {brokers} does not let us use the topic {topic:?} (a right on the {on} is missing): give our user \
+                     the rights DescribeConfigs, Read and Write on the topic, and Create where it is to be made; brokers before \
+                     3.0 want IdempotentWrite on the cluster"
                 ),
             )
         }
@@ -103,13 +110,16 @@ fn of_complaints(target: &KafkaTarget, code: RDKafkaErrorCode, complaints: &Comp
     if complaints.find(&[Code::UnsupportedFeature]).is_some() {
         return of_code(target, Code::UnsupportedFeature, complaints);
     }
-    let reason = complaints.find(&[Code::Resolve, Code::BrokerTransportFailure, Code::AllBrokersDown]);
+    // That all brokers are down is what follows from the others.
+    let reasons = [Code::Resolve, Code::BrokerTransportFailure, Code::AllBrokersDown];
+    let reason = reasons.iter().find_map(|code| complaints.find(&[*code]));
     unreachable(target, &reason.unwrap_or_else(|| code.to_string()))
 }
 
 /// No broker answers.
 pub fn unreachable(target: &KafkaTarget, reason: &str) -> Finding {
     let KafkaTarget { brokers, security, .. } = target;
+    let reason = plain_words(reason);
     let also = match (&security.tls, &security.credentials) {
         (None, None) => ", and that this listener takes plaintext connections without a password",
         (None, Some(_)) => ", and that this listener takes plaintext connections",
@@ -198,10 +208,12 @@ fn no_sasl(target: &KafkaTarget) -> Finding {
 fn credentials(target: &KafkaTarget) -> Finding {
     let said = match &target.security.credentials {
         Some(credentials) => format!(
-            "Kafka refused the user {:?} with this password and {:?}",
-            credentials.username, credentials.mechanism
+            "Kafka at {} refused the user {:?} with this password and {}",
+            target.brokers,
+            credentials.username,
+            credentials.mechanism.name()
         ),
-        None => "Kafka wants a user and a password".to_owned(),
+        None => format!("Kafka at {} wants a user and a password", target.brokers),
     };
     Finding::fatal(
         FindingKind::Credentials,
@@ -218,8 +230,10 @@ fn tls(target: &KafkaTarget, reason: &str) -> Finding {
     Finding::fatal(
         FindingKind::Tls,
         format!(
-            "no encrypted connection to Kafka comes about ({}): check {file}, and that the name in the certificate is the one we connect to",
-            first_line(reason)
+            "no encrypted connection to Kafka at {} comes about ({}): check {file}, and that the name in the certificate is \
+             the one we connect to",
+            target.brokers,
+            handshake_words(reason)
         ),
     )
 }
@@ -243,8 +257,9 @@ pub fn few_brokers(target: &KafkaTarget, brokers: usize) -> Finding {
     Finding::fatal(
         FindingKind::Replication,
         format!(
-            "there is no topic {topic:?}, and it cannot be made: {have}, fewer than the {replication_factor} copies that \
-             `kafka.replication_factor` asks for; start more, or ask for fewer"
+            "Kafka at {} has no topic {topic:?}, and it cannot be made: {have}, fewer than the {replication_factor} copies that \
+             `kafka.replication_factor` asks for; start more, or ask for fewer",
+            target.brokers
         ),
     )
 }
@@ -346,6 +361,14 @@ pub fn clock_skew(millis: i64) -> Finding {
             "the Kafka broker's clock is {amount} ms {way} ours: have both follow one time server (NTP), as retention goes by them"
         ),
     )
+}
+
+/// What a failed handshake comes to, without where in the library it failed.
+fn handshake_words(reason: &str) -> &str {
+    if reason.contains("certificate verify failed") {
+        return "the brokers' certificate was not accepted here";
+    }
+    first_line(reason)
 }
 
 fn first_line(reason: &str) -> &str {

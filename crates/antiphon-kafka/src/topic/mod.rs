@@ -29,12 +29,7 @@ pub async fn check(target: &KafkaTarget) -> Checked {
     if findings.iter().all(finding::lets_probe) {
         findings.extend(probe::probe(target).await);
     }
-    if let [finding] = findings.as_mut_slice()
-        && matches!(finding.kind, FindingKind::Unreachable | FindingKind::Tls)
-        && let Some(other) = listener::who_answers(target).await
-    {
-        *finding = finding::another_server(target, other);
-    }
+    name_another_server(target, &mut findings).await;
     let server = (brokers > 0).then(|| {
         let brokers = if brokers == 1 { "1 broker".to_owned() } else { format!("{brokers} brokers") };
         format!("{}, {brokers}", version::words(version))
@@ -42,9 +37,20 @@ pub async fn check(target: &KafkaTarget) -> Checked {
     Checked { server, findings }
 }
 
+/// Where no Kafka answers, somebody else may.
+async fn name_another_server(target: &KafkaTarget, findings: &mut [Finding]) {
+    if let [finding] = findings
+        && matches!(finding.kind, FindingKind::Unreachable | FindingKind::Tls)
+        && let Some(other) = listener::who_answers(target).await
+    {
+        *finding = finding::another_server(target, other);
+    }
+}
+
 /// Makes the topic where it is missing, and gives what is wrong with it otherwise.
 pub async fn ensure(target: &KafkaTarget) -> Vec<Finding> {
-    let findings = inspect(target).await.findings;
+    let mut findings = inspect(target).await.findings;
+    name_another_server(target, &mut findings).await;
     if !matches!(findings.as_slice(), [finding] if finding.kind == FindingKind::TopicMissing) {
         return findings;
     }

@@ -2,6 +2,7 @@
 
 use crate::server::ServerSettings;
 use crate::target::RedisTarget;
+use antiphon_core::plain_words;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use std::time::Duration;
 
@@ -69,8 +70,9 @@ pub fn of_error(target: &RedisTarget, error: &RedisError) -> Finding {
     Finding::fatal(
         FindingKind::Unreachable,
         format!(
-            "Redis does not answer at {target} ({text}): check the address, that it runs and that nothing is between, \
-             or whether this port {hint}"
+            "Redis does not answer at {target} ({}): check the address, that it runs and that nothing is between, \
+             or whether this port {hint}",
+            plain_words(&text)
         ),
     )
 }
@@ -89,20 +91,21 @@ pub fn tls(target: &RedisTarget, reason: &str) -> Finding {
         FindingKind::Tls,
         format!(
             "no encrypted connection to Redis at {target} comes about ({reason}): check that this port takes TLS, that its \
-             certificate is signed by an authority that is trusted here, and that it names the host we connect to"
+             certificate is signed by an authority that is trusted here, and that it names the host we connect to",
+            reason = plain_words(reason)
         ),
     )
 }
 
 fn credentials(target: &RedisTarget) -> Finding {
     let said = match target.user() {
-        Some(user) => format!("Redis refused the user {user:?} with this password"),
-        None => "Redis wants a user and a password".to_owned(),
+        Some(user) => format!("Redis at {target} refused the user {user:?} with this password: correct them in"),
+        None => format!("Redis at {target} wants a user and a password: write them into"),
     };
     Finding::fatal(
         FindingKind::Credentials,
         format!(
-            "{said}: write them into the URL (redis://USER:PASSWORD@HOST, percent-encoded), and check them with ACL LIST"
+            "{said} `redis.url` (redis://USER:PASSWORD@HOST, percent-encoded); ACL LIST, asked of Redis, shows its users"
         ),
     )
 }
@@ -114,7 +117,7 @@ pub fn rights(target: &RedisTarget, commands: &[&str]) -> Finding {
     Finding::fatal(
         FindingKind::NotAuthorised,
         format!(
-            "Redis does not let the user {user:?} use {commands} on our keys: `ACL SETUSER {user} ~{prefix}antiphon:* \
+            "Redis at {target} does not let the user {user:?} use {commands} on our keys: `ACL SETUSER {user} ~{prefix}antiphon:* \
              ~{prefix}ar:stream:* &{prefix}* {COMMANDS}`",
             prefix = target.prefix
         ),

@@ -32,7 +32,7 @@ pub(super) struct Begun {
 
 /// What the log had after the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tail {
+pub(crate) enum Tail {
     /// What follows them.
     Follows,
     /// Something else: the two had to be brought together.
@@ -104,6 +104,8 @@ impl Owner {
             is_disowned: false,
             block_for: ROOM_RETRY_LEAST,
             projecting: None,
+            project_again_at: None,
+            project_pause: ROOM_RETRY_LEAST,
             waiters: HashMap::new(),
             viewers,
             unwatched_until: None,
@@ -141,8 +143,8 @@ impl Owner {
     }
 }
 
-/// Folds in what the log has after the records.
-async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<Tail, AnswerError> {
+/// Folds in what the log has after the records. The state is of no use where that fails.
+pub(crate) async fn fold_tail(registry: &Registry, state: &mut RoomState) -> Result<Tail, AnswerError> {
     let log = registry.log.as_ref();
     let (tail, may_repeat) = match read_tail(log, state, ReadFrom::After(state.position())).await {
         Ok(tail) => (tail, false),

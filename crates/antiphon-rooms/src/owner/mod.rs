@@ -16,6 +16,8 @@ mod say;
 mod stop;
 mod turn;
 
+pub(crate) use load::fold_tail;
+
 use crate::access::no_room;
 use crate::command::{Command, Stop};
 use crate::fold::RoomState;
@@ -87,6 +89,9 @@ struct Owner {
     projecting: Option<Projecting>,
     /// When the records are to be brought up to date.
     project_at: Option<Instant>,
+    /// Not before this, as the records failed.
+    project_again_at: Option<Instant>,
+    project_pause: Duration,
     waiters: HashMap<String, Vec<oneshot::Sender<Reply>>>,
     /// When each open stream is too old.
     expiries: HashMap<String, Instant>,
@@ -303,9 +308,13 @@ impl Owner {
             return false;
         }
         if self.state.unprojected() > 0 {
-            // Where that fails the log still has everything; only a deletion has to be in the room's list.
-            self.project_now().await;
-            if self.state.is_deleted() && self.state.unprojected() > 0 {
+            if self.project_again_at.is_none_or(|again_at| again_at <= Instant::now()) {
+                self.project_now().await;
+            }
+            // Nobody else would bring them up to date before the room is needed again, and its log may not keep everything
+            // until then. A deletion has to be in the room's list.
+            let is_failing = self.project_again_at.is_some() || self.state.is_deleted();
+            if is_failing && self.state.unprojected() > 0 {
                 return false;
             }
         }

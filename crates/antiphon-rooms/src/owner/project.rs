@@ -3,14 +3,16 @@
 use super::{Owner, join};
 use crate::recovery;
 use antiphon_core::Position;
+use antiphon_core::limits::{ROOM_RETRY_LEAST, ROOM_RETRY_MOST};
 use antiphon_sql::RecordsError;
 use std::time::Duration;
 use tokio::time::Instant;
 
 impl Owner {
-    /// Asks for the records to be brought up to date within that time.
+    /// Asks for the records to be brought up to date within that time, or once records that failed may be tried again.
     pub(super) fn project_within(&mut self, delay: Duration) {
-        let at = Instant::now() + delay;
+        let now = Instant::now();
+        let at = self.project_again_at.map_or(now + delay, |again_at| again_at.max(now + delay));
         self.project_at = Some(self.project_at.map_or(at, |asked| asked.min(at)));
     }
 
@@ -37,13 +39,22 @@ impl Owner {
         }
     }
 
-    /// A failure costs nothing but a longer fold at the next start: the log has everything.
+    /// A failure costs nothing but a longer fold at the next start, as the log has everything. It is tried again by itself,
+    /// after longer and longer pauses; not where the records are ahead, as another owner wrote them then.
     pub(super) fn projection_ended(&mut self, through: Position, result: Result<(), RecordsError>) {
         self.projecting = None;
         match result {
-            Ok(()) => self.state.projected(through),
+            Ok(()) => {
+                (self.project_again_at, self.project_pause) = (None, ROOM_RETRY_LEAST);
+                self.state.projected(through);
+            }
             Err(error) => {
                 tracing::error!(channel = %self.channel, %error, "the room's records could not be brought up to date");
+                if !matches!(error, RecordsError::Behind) {
+                    let again_at = Instant::now() + self.project_pause;
+                    self.project_pause = (self.project_pause * 2).min(ROOM_RETRY_MOST);
+                    (self.project_again_at, self.project_at) = (Some(again_at), Some(again_at));
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use antiphon_core::*;
 use antiphon_store::{MemoryLog, NamespaceTable};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use tokio::sync::{Mutex, watch};
 
 /// What happens to the next append of a process. Each but the first two ends the epoch.
@@ -125,11 +125,22 @@ pub struct ProcessLog {
     process: usize,
     fault: Arc<AtomicU8>,
     released: watch::Sender<()>,
+    /// It says that it takes nothing.
+    pub is_away: AtomicBool,
+    /// It gives nothing that it has.
+    pub is_unreadable: AtomicBool,
 }
 
 impl ProcessLog {
     pub fn new(shared: Arc<SharedLog>, process: usize) -> Self {
-        Self { shared, process, fault: Arc::default(), released: watch::Sender::default() }
+        Self {
+            shared,
+            process,
+            fault: Arc::default(),
+            released: watch::Sender::default(),
+            is_away: AtomicBool::new(false),
+            is_unreadable: AtomicBool::new(false),
+        }
     }
 
     pub fn fault(&self, fault: Fault) {
@@ -167,10 +178,12 @@ impl Log for ProcessLog {
     }
 
     async fn read(&self, channel: &ChannelName, from: ReadFrom, limit: ReadLimit) -> Result<Vec<Record>, LogError> {
+        check(&self.is_unreadable)?;
         self.shared.inner.read(channel, from, limit).await
     }
 
     async fn bounds(&self, channel: &ChannelName) -> Result<Bounds, LogError> {
+        check(&self.is_unreadable)?;
         self.shared.inner.bounds(channel).await
     }
 
@@ -183,6 +196,13 @@ impl Log for ProcessLog {
     }
 
     fn health(&self) -> Result<(), LogError> {
-        Ok(())
+        check(&self.is_away)
     }
+}
+
+fn check(is_away: &AtomicBool) -> Result<(), LogError> {
+    if is_away.load(Ordering::Relaxed) {
+        return Err(LogError::Unavailable { reason: "no broker answers".into() });
+    }
+    Ok(())
 }

@@ -2,11 +2,12 @@
 //! all of it is what tasks in the background saw last.
 
 use super::LivePath;
+use super::owners_log::OwnersLog;
 use super::ownerships::Ownerships;
 use crate::config::Engine;
 use antiphon_cluster::{Cluster, Unserved, WhyUnserved};
 use antiphon_core::limits::{RECORDS_PROBE_INTERVAL, RECORDS_SILENCE};
-use antiphon_core::{Log, LogError, Shard};
+use antiphon_core::{Log, LogError, Shard, plain_words};
 use antiphon_sql::Records;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -23,6 +24,8 @@ const REASON: usize = 200;
 pub struct Condition {
     /// The log's engine in this process; none where only its owners speak to it.
     pub engine: Option<(Engine, Arc<dyn Log>)>,
+    /// How the log is with its owners, where only they speak to an engine that can be away.
+    pub owners_log: Option<Arc<OwnersLog>>,
     /// What brings events here.
     pub live_path: LivePath,
     /// Since when it has not, where it is the log's own and nothing else does.
@@ -45,6 +48,11 @@ impl Condition {
         {
             lacking.push(format!("{} takes no events for the log: {}", words(*engine), reason_of(&error)));
         }
+        if let Some((shards, reason)) = self.refused_by_owners() {
+            let which = named(&shards);
+            lacking
+                .push(format!("Kafka takes no events for the log, say the owners of {which}: {}", in_public(&reason)));
+        }
         if self.brings_nothing() {
             lacking.push("Redis lets this process follow no events: look at the rights of its user".to_owned());
         }
@@ -63,7 +71,30 @@ impl Condition {
         for why in [WhyUnserved::NoOwner, WhyUnserved::Secret, WhyUnserved::Silent] {
             lacking.extend(sentence(why, &unserved));
         }
+        let is_told = |shard: &Shard| unserved.iter().any(|unserved| unserved.lasts && unserved.shard == *shard);
+        let not_begun: Vec<Shard> = self.not_begun().into_iter().filter(|shard| !is_told(shard)).collect();
+        if !not_begun.is_empty() {
+            let shards = named(&not_begun);
+            lacking.push(format!(
+                "no process has begun to own {shards}: those with the role ai know why, by their /ready"
+            ));
+        }
         lacking
+    }
+
+    /// The shards for which the log takes no events, and why, as their owners say where this process itself cannot ask.
+    pub fn refused_by_owners(&self) -> Option<(Vec<Shard>, String)> {
+        self.owners_log.as_ref()?.refused()
+    }
+
+    /// The shards that no owner has begun to write, as far as this process asks owners.
+    fn not_begun(&self) -> Vec<Shard> {
+        self.owners_log.as_ref().map(|owners| owners.not_begun()).unwrap_or_default()
+    }
+
+    /// Whether the log takes events elsewhere, where this process itself cannot ask.
+    pub fn is_taken_elsewhere(&self) -> bool {
+        self.refused_by_owners().is_none() && self.not_begun().is_empty()
     }
 
     /// Whether a log in Redis that takes events has brought none for longer than it takes to connect anew.
@@ -151,11 +182,7 @@ fn sentence(why: WhyUnserved, unserved: &[Unserved]) -> Option<String> {
     if which.is_empty() {
         return None;
     }
-    let mut shards = which.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    if which.len() > NAMED {
-        shards += &format!(" and {} more", which.len() - NAMED);
-    }
-    let shards = format!("{} {shards}", if which.len() == 1 { "shard" } else { "shards" });
+    let shards = named(&which);
     Some(match why {
         WhyUnserved::NoOwner => format!("no process owns {shards}"),
         WhyUnserved::Secret => {
@@ -169,6 +196,14 @@ fn sentence(why: WhyUnserved, unserved: &[Unserved]) -> Option<String> {
     })
 }
 
+fn named(which: &[Shard]) -> String {
+    let mut shards = which.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if which.len() > NAMED {
+        shards += &format!(" and {} more", which.len() - NAMED);
+    }
+    format!("{} {shards}", if which.len() == 1 { "shard" } else { "shards" })
+}
+
 fn reason_of(error: &LogError) -> String {
     match error {
         LogError::Unavailable { reason } => in_public(reason),
@@ -176,13 +211,14 @@ fn reason_of(error: &LogError) -> String {
     }
 }
 
-/// The reason without addresses, paths and whatever else may stand in one word with a colon, a slash or an at sign.
+/// The reason in plain words, without addresses, paths and whatever else may stand in one word with a colon, a slash or an at sign.
 fn in_public(reason: &str) -> String {
     let tells = |word: &str| {
         let is_port = |(_, rest): (&str, &str)| rest.starts_with(|first: char| first.is_ascii_digit());
         word.contains(['/', '@', '#', '\\']) || word.split_once(':').is_some_and(is_port)
     };
-    let words: Vec<&str> = reason.split_whitespace().map(|word| if tells(word) { "…" } else { word }).collect();
+    let words: Vec<&str> =
+        plain_words(reason).split_whitespace().map(|word| if tells(word) { "…" } else { word }).collect();
     words.join(" ").chars().take(REASON).collect()
 }
 
@@ -193,7 +229,8 @@ mod tests {
     #[test]
     fn a_reason_tells_no_address() {
         let said = "BrokerTransportFailure: 10.0.0.7:9092/1: Connect to ipv4#10.0.0.7:9092 failed: Connection refused";
-        assert_eq!(in_public(said), "BrokerTransportFailure: … Connect to … failed: Connection refused");
+        assert_eq!(in_public(said), "nothing listens there");
+        assert_eq!(in_public("10.0.0.7:9092/1: Connect to ipv4#10.0.0.7:9092 failed"), "… Connect to … failed");
         assert_eq!(in_public("redis://u:secret@host/0 is away: kafka-1.internal:9092"), "… is away: …");
         assert_eq!(in_public("NOPERM no permissions to run 'evalsha'"), "NOPERM no permissions to run 'evalsha'");
         assert_eq!(in_public(&"x".repeat(999)).len(), REASON);

@@ -3,7 +3,7 @@
 use super::condition::Condition;
 use super::counted::CountedLog;
 use super::measured::measured;
-use super::{LivePath, Storage, namespaces, open_records, watched};
+use super::{LivePath, RECORDS_FILE, Storage, findings, namespaces, open_records, watched};
 use crate::config::{Engine, Settings, SyncSetting};
 use crate::serve::ServeError;
 use antiphon_core::{Backbone, Log, OwnedShards};
@@ -37,19 +37,18 @@ pub async fn open(settings: &Settings) -> Result<Storage, ServeError> {
             .map_err(|error| ServeError::Start(format!("the log cannot be opened: {error}")))?
             .map_err(|error| ServeError::Start(error.to_string()))?;
         // The log's lock also guards the records.
-        let records = open_records(settings, "records.sqlite").await?;
+        let records = open_records(settings, RECORDS_FILE).await?;
         let log: Arc<dyn Log> = Arc::new(RoutedLog::new(disk.clone(), memory, table));
         (log, Some(disk), records)
     };
     if settings.records.url.is_some() {
-        let topology = records.leases().topology().await;
-        let topology = topology.map_err(|error| ServeError::Start(format!("records.url: {error}")))?;
-        if let Some(topology) = topology {
-            return Err(ServeError::Start(format!(
-                "records.url: this database is of a deployment that was created with topology = {topology:?}, and this \
-                 process has {:?}: set topology to {topology:?}, or give this process another database",
-                settings.topology().to_string()
-            )));
+        match records.leases().topology().await {
+            Ok(None) => {}
+            Ok(Some(topology)) => {
+                let words = format!("this database is of a deployment with topology = {topology:?}");
+                return Err(findings::records_refused(settings, words).await);
+            }
+            Err(error) => return Err(findings::records_refused(settings, error).await),
         }
     }
     let condition = Condition {
@@ -57,6 +56,7 @@ pub async fn open(settings: &Settings) -> Result<Storage, ServeError> {
         live_path: LivePath::InProcess,
         silent_since: Arc::default(),
         records: watched(settings, &records),
+        owners_log: None,
         shared: None,
         appends_refused: Arc::default(),
     };

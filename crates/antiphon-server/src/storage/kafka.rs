@@ -1,5 +1,6 @@
 //! How the configuration's Kafka is opened.
 
+use super::findings::kafka_refused;
 use super::namespaces;
 use crate::config::{ConfigError, KafkaMechanism, KafkaSecurity, Settings};
 use crate::serve::ServeError;
@@ -55,8 +56,7 @@ pub async fn open(
         following,
         produce_timeout: settings.kafka.produce_timeout,
     };
-    let (log, findings) =
-        KafkaLog::open(options).await.map_err(|error| ServeError::Start(format!("kafka: {error}")))?;
+    let (log, findings) = KafkaLog::open(options).await.map_err(kafka_refused)?;
     for finding in findings {
         tracing::warn!(%finding, "kafka");
     }

@@ -3,10 +3,12 @@
 mod condition;
 mod counted;
 mod embedded;
+pub mod findings;
 mod hybrid;
 mod kafka;
 mod live_path;
 mod measured;
+mod owners_log;
 mod ownerships;
 mod questions;
 mod redis;
@@ -26,7 +28,7 @@ pub use condition::Condition;
 use condition::RecordsWatch;
 pub use kafka::target as kafka_target;
 pub use live_path::{LivePath, RedisState};
-use questions::{Addressee, Questions};
+use questions::{Addressee, Answering, Questions};
 pub use redis::target as redis_target;
 use shared::Shared;
 use std::collections::HashMap;
@@ -35,6 +37,9 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The records in the data directory.
+const RECORDS_FILE: &str = "records.sqlite";
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]
@@ -96,7 +101,10 @@ impl Storage {
         let elsewhere = Questions::of(Addressee::Tickets, shared.cluster.elsewhere());
         authenticator.share_tickets(self.owned.clone(), elsewhere);
         shared.cluster.set_work(rooms.clone());
-        shared.join(questions::answer(rooms.clone(), authenticator.clone())).await
+        let log = self.log.clone();
+        let owned = self.owned.clone();
+        let answering = Answering { rooms: rooms.clone(), authenticator: authenticator.clone(), log, owned };
+        shared.join(answering.answer()).await
     }
 
     /// Lets other processes have what this one owns and does nothing in, while its rooms finish what they began.
@@ -127,7 +135,7 @@ impl Storage {
         }
         self.records.back_up(&records).await?;
         disk.backup(&folder).await?;
-        std::fs::rename(&records, folder.join("records.sqlite"))?;
+        std::fs::rename(&records, folder.join(RECORDS_FILE))?;
         Ok(folder)
     }
 
@@ -173,11 +181,10 @@ fn kept(name: &str, section: &NamespaceSection) -> NamespaceSettings {
 /// The records in PostgreSQL where the configuration names one, else in this file of the data directory.
 async fn open_records(settings: &Settings, file: &str) -> Result<Records, ServeError> {
     if let Some(url) = &settings.records.url {
-        let url = url.reveal("records.url")?;
-        // The error names no part of the URL, which may hold a password.
-        return Records::connect(&url)
-            .await
-            .map_err(|error| ServeError::Start(format!("records.url: the database cannot be used: {error}")));
+        return match Records::connect(&url.reveal("records.url")?).await {
+            Ok(records) => Ok(records),
+            Err(error) => Err(findings::records_refused(settings, error).await),
+        };
     }
     let path = settings.data.join(file);
     Records::open(&path)

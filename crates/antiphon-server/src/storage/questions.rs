@@ -1,7 +1,8 @@
-//! Questions between processes: the first byte says whether rooms or tickets are asked.
+//! Questions between processes: the first byte says whether rooms, tickets or the log are asked for.
 
+use super::owners_log;
 use antiphon_cluster::Answer;
-use antiphon_core::{ChannelName, Code, Elsewhere, Refusal};
+use antiphon_core::{ChannelName, Code, Elsewhere, Log, OwnedShards, Refusal};
 use antiphon_rooms::Rooms;
 use antiphon_transport::auth::Authenticator;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -15,6 +16,8 @@ pub enum Addressee {
     Rooms = b'r',
     /// Whoever keeps tickets.
     Tickets = b't',
+    /// Whoever knows how the log is.
+    Log = b'l',
 }
 
 /// The way to one addressee.
@@ -40,21 +43,39 @@ impl Elsewhere for Questions {
     }
 }
 
-/// Hands what other processes ask to whom they ask.
-pub fn answer(rooms: Arc<Rooms>, authenticator: Arc<Authenticator>) -> Answer {
-    Arc::new(move |mut question: Bytes| {
-        let (rooms, authenticator) = (rooms.clone(), authenticator.clone());
-        Box::pin(async move {
-            let to = if question.is_empty() { 0 } else { question.split_to(1)[0] };
-            if to == Addressee::Rooms as u8 {
-                return rooms.answer(question).await;
-            }
-            if to == Addressee::Tickets as u8 {
-                return authenticator.answer_of_ticket(&question);
-            }
-            tracing::error!(to, "another process asks for somebody whom this version does not have");
-            let message = "the processes of this deployment do not understand each other";
-            Err(Refusal::new(Code::Internal, message).into())
+/// Who answers here what other processes ask.
+#[derive(Clone)]
+pub struct Answering {
+    /// The rooms that this process owns.
+    pub rooms: Arc<Rooms>,
+    /// Who keeps tickets.
+    pub authenticator: Arc<Authenticator>,
+    /// The log, as this process finds it.
+    pub log: Arc<dyn Log>,
+    /// What this process writes of it.
+    pub owned: OwnedShards,
+}
+
+impl Answering {
+    /// Hands what other processes ask to whom they ask.
+    pub fn answer(self) -> Answer {
+        Arc::new(move |mut question: Bytes| {
+            let Self { rooms, authenticator, log, owned } = self.clone();
+            Box::pin(async move {
+                let to = if question.is_empty() { 0 } else { question.split_to(1)[0] };
+                if to == Addressee::Rooms as u8 {
+                    return rooms.answer(question).await;
+                }
+                if to == Addressee::Tickets as u8 {
+                    return authenticator.answer_of_ticket(&question);
+                }
+                if to == Addressee::Log as u8 {
+                    return Ok(owners_log::answer(&owned, log.as_ref()));
+                }
+                tracing::error!(to, "another process asks for somebody whom this version does not have");
+                let message = "the processes of this deployment do not understand each other";
+                Err(Refusal::new(Code::Internal, message).into())
+            })
         })
-    })
+    }
 }

@@ -3,9 +3,10 @@
 use super::condition::Condition;
 use super::counted::CountedLog;
 use super::measured::measured;
+use super::owners_log::OwnersLog;
 use super::ownerships::Ownerships;
-use super::{LivePath, Storage, hybrid, kafka, namespaces, open_records, redis, watched};
-use crate::config::{Role, Settings, Topology};
+use super::{LivePath, RECORDS_FILE, Storage, findings, hybrid, kafka, namespaces, open_records, redis, watched};
+use crate::config::{ConfigError, Role, Settings, Topology};
 use crate::serve::ServeError;
 use antiphon_cluster::{Answer, Cluster, ClusterOptions, Engine, Reads};
 use antiphon_core::limits::REDIS_CALL_TIMEOUT;
@@ -92,7 +93,7 @@ impl Shared {
 
 /// Opens the engine, and finds the other processes.
 pub async fn open(settings: &Settings, viewers: &ViewerCount) -> Result<Storage, ServeError> {
-    let records = open_records(settings, "records.sqlite").await?;
+    let records = open_records(settings, RECORDS_FILE).await?;
     let ownerships = Ownerships::new(Duration::from_secs(settings.cluster.takeover_seconds));
     let opening = Opening {
         settings,
@@ -102,15 +103,19 @@ pub async fn open(settings: &Settings, viewers: &ViewerCount) -> Result<Storage,
         ownerships,
         provider_to_log: Arc::default(),
     };
-    let deployment = opening.deployment()?;
-    opening.leases.join(&deployment).await.map_err(|error| ServeError::Start(error.to_string()))?;
+    if let Err(error) = opening.leases.join(&deployment(settings)?).await {
+        return Err(findings::records_refused(settings, error).await);
+    }
     let cluster = opening.bind(viewers).await?;
     let Opened { backbone, live_path, engines } = opening.engine(&cluster).await?;
     let (log, owned) = (cluster.log(), cluster.owned());
     let Opening { roles, leases, ownerships, provider_to_log, .. } = opening;
     tokio::spawn(ownerships.clone().count(owned.clone()));
+    let engine = engines.log().map(|log| (settings.topology().engine(), log));
+    let is_remote = engine.is_none() && settings.topology().uses_kafka();
     let condition = Condition {
-        engine: engines.log().map(|log| (settings.topology().engine(), log)),
+        engine,
+        owners_log: is_remote.then(|| OwnersLog::watch(cluster.clone())),
         live_path: live_path.clone(),
         silent_since: Arc::default(),
         records: watched(settings, &records),
@@ -129,6 +134,17 @@ pub async fn open(settings: &Settings, viewers: &ViewerCount) -> Result<Storage,
         condition,
         disk: None,
         shared: Some(shared),
+    })
+}
+
+/// What this process has to have in common with the others.
+pub fn deployment(settings: &Settings) -> Result<Deployment, ConfigError> {
+    let topology = settings.topology();
+    Ok(Deployment {
+        topology: topology.to_string(),
+        sharding: settings.sharding()?,
+        kafka_topic: topology.uses_kafka().then(|| settings.kafka.topic.clone()),
+        redis_prefix: topology.uses_redis().then(|| settings.redis.prefix.clone()),
     })
 }
 
@@ -160,17 +176,6 @@ impl Opening<'_> {
             Topology::KafkaRelay | Topology::Grpc => Reads::Owner,
             Topology::RedisStreams | Topology::Embedded | Topology::Direct => Reads::Local,
         }
-    }
-
-    /// What this process has to have in common with the others.
-    fn deployment(&self) -> Result<Deployment, ServeError> {
-        let (kafka, redis) = (&self.settings.kafka, &self.settings.redis);
-        Ok(Deployment {
-            topology: self.topology.to_string(),
-            sharding: self.settings.sharding()?,
-            kafka_topic: self.topology.uses_kafka().then(|| kafka.topic.clone()),
-            redis_prefix: self.topology.uses_redis().then(|| redis.prefix.clone()),
-        })
     }
 
     async fn bind(&self, viewers: &ViewerCount) -> Result<Arc<Cluster>, ServeError> {
@@ -282,8 +287,10 @@ impl Opening<'_> {
             is_durable_unless_known: false,
             append_timeout: REDIS_CALL_TIMEOUT,
         };
-        let log = RedisLog::open(options).await.map_err(|error| ServeError::Start(format!("redis: {error}")))?;
-        let log = Arc::new(log);
+        let log = match RedisLog::open(options).await {
+            Ok(log) => Arc::new(log),
+            Err(error) => return Err(findings::redis_refused(self.settings, error).await),
+        };
         cluster.set_engine(Engine {
             log: log.clone(),
             fenced: Some(self.ownerships.watch(log.clone())),
@@ -325,8 +332,10 @@ impl Opening<'_> {
 
     /// Above every incarnation that a shard's log has had, whatever the log was.
     async fn incarnation_floor(&self) -> Result<u32, ServeError> {
-        let leases = self.leases.all().await;
-        let leases = leases.map_err(|error| ServeError::Start(format!("the leases cannot be read: {error}")))?;
+        let leases = match self.leases.all().await {
+            Ok(leases) => leases,
+            Err(error) => return Err(findings::records_refused(self.settings, error).await),
+        };
         // A window in memory is called by its epoch, and may have been the log before.
         Ok(leases.iter().map(|lease| lease.incarnation.max(lease.epoch)).max().unwrap_or(0))
     }

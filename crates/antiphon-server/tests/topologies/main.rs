@@ -11,6 +11,7 @@ mod interrupt;
 mod moving;
 mod queue;
 mod readiness;
+mod refused;
 mod resume;
 mod silent;
 mod world;

@@ -1,5 +1,6 @@
 //! A process that can do nothing is not ready, and says what it lacks; one of another deployment does not start.
 
+use crate::refused::failure;
 use crate::world::{TAKEOVER, answer};
 use antiphon_testkit::client::Api;
 use antiphon_testkit::deployment::{Deployment, Engines, KEY, Place, Plan, Role, Stores, Topology};
@@ -9,7 +10,6 @@ use antiphon_testkit::upstream::Upstream;
 use serde_json::json;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,6 +18,16 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// One process with all roles, whose own way to the engines is `behind`; none where an engine is missing.
 async fn one(topology: Topology, upstream: &Upstream, behind: impl FnOnce(&Engines) -> Engines) -> Option<Deployment> {
+    start(topology, vec![vec![Role::Api, Role::Ai, Role::Realtime]], upstream, behind).await
+}
+
+/// A process with each of these sets of roles, likewise.
+async fn start(
+    topology: Topology,
+    roles: Vec<Vec<Role>>,
+    upstream: &Upstream,
+    behind: impl FnOnce(&Engines) -> Engines,
+) -> Option<Deployment> {
     let Some(engines) = Engines::given(topology) else {
         println!("NOT TESTED: what a process of {topology} lacks");
         return None;
@@ -26,15 +36,16 @@ async fn one(topology: Topology, upstream: &Upstream, behind: impl FnOnce(&Engin
     let plan = Plan {
         program: env!("CARGO_BIN_EXE_antiphon"),
         topology,
-        roles: vec![vec![Role::Api, Role::Ai, Role::Realtime]],
+        roles,
         upstream: upstream.address().to_string(),
         max_attempts: 5,
         takeover_seconds: TAKEOVER.as_secs(),
         extra: "",
     };
     let stores = Stores::make(topology, &engines).unwrap();
-    let place = Place::beside(&behind(&engines));
-    Some(tokio::task::block_in_place(|| Deployment::start(&plan, stores, &[place])))
+    let behind = behind(&engines);
+    let places: Vec<Place> = plan.roles.iter().map(|_| Place::beside(&behind)).collect();
+    Some(tokio::task::block_in_place(|| Deployment::start(&plan, stores, &places)))
 }
 
 /// Waits until the process is ready, or lacks something with these words; gives what it says.
@@ -121,15 +132,43 @@ async fn without_kafka() {
     let worker = deployment.worker(0);
     until(&worker, None).await;
     assert_eq!(metric(&worker, "antiphon_kafka_up").await, 1);
-    proxy.set(Link::Cut);
-    let said = until(&worker, Some("Kafka takes no events for the log: ")).await;
-    println!("{said}");
-    assert!(!said.contains("127.0.0.1") && !said.contains("PostgreSQL"), "{said}");
-    assert_eq!(metric(&worker, "antiphon_kafka_up").await, 0);
-    assert_eq!(worker.get("/health").await.expect(200)["away"], json!(["log"]));
-    proxy.heal();
-    until(&worker, None).await;
+    let said = is_told_of(&proxy, &worker, "Kafka takes no events for the log: ").await;
+    assert!(!said.contains("PostgreSQL"), "{said}");
     assert_eq!(metric(&worker, "antiphon_kafka_up").await, 1);
+}
+
+/// A process without the roles `ai` and `relay` does not speak to Kafka, and can do no more without it than one that does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_kafka_where_only_others_speak_to_it() {
+    let upstream = Upstream::start([]).await.unwrap();
+    let Some((proxy, kafka)) = way_to_kafka().await else { return };
+    let behind = |engines: &Engines| Engines { kafka, ..engines.clone() };
+    let roles = vec![vec![Role::Ai, Role::Relay], vec![Role::Api, Role::Realtime], vec![Role::Realtime]];
+    let Some(deployment) = start(Topology::KafkaRelay, roles, &upstream, behind).await else { return };
+    until(&deployment.worker(0), None).await;
+    for process in [1, 2] {
+        let front = deployment.worker(process);
+        until(&front, None).await;
+        assert_eq!(front.get("/health").await.expect(200)["status"], "healthy");
+        let words = "Kafka takes no events for the log, say the owners of shards 0, 1, 2, 3: ";
+        is_told_of(&proxy, &front, words).await;
+        assert_eq!(front.get("/health").await.expect(200)["status"], "healthy");
+    }
+}
+
+/// Cuts the way to Kafka, waits for these words, heals it, and waits until the process is ready. Gives what it said.
+async fn is_told_of(proxy: &Proxy, api: &Api, words: &str) -> String {
+    proxy.set(Link::Cut);
+    let said = until(api, Some(words)).await;
+    println!("{said}");
+    assert!(!said.contains("127.0.0.1"), "{said}");
+    let health = api.get("/health").await.expect(200);
+    assert_eq!((&health["status"], &health["away"]), (&json!("degraded"), &json!(["log"])));
+    assert_eq!(metric(api, "antiphon_log_healthy").await, 0);
+    proxy.heal();
+    until(api, None).await;
+    assert_eq!(metric(api, "antiphon_log_healthy").await, 1);
+    said
 }
 
 /// Sends one command that Redis takes as a line.
@@ -197,15 +236,11 @@ async fn without_the_secret_and_of_another_deployment() {
     assert_eq!(metric(&api(&same), "antiphon_owned_shards").await, 0);
 
     for topology in ["kafka", "direct"] {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("antiphon.toml");
-        std::fs::write(&file, config.replace("topology = \"grpc\"", &format!("topology = \"{topology}\""))).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&file);
-        command.arg("--data").arg(folder.path().join("data")).stdin(Stdio::null());
-        let output = tokio::task::block_in_place(|| command.output()).unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains("set topology to \"grpc\""), "{said}");
-        assert!(said.contains(&format!("{topology:?}")) && !said.contains(KEY), "{said}");
+        let config = config.replace("topology = \"grpc\"", &format!("topology = \"{topology}\""));
+        for command in ["serve", "doctor"] {
+            let said = tokio::task::block_in_place(|| failure(command, &config));
+            assert!(said.contains("set topology to \"grpc\""), "{command}: {said}");
+            assert!(said.contains(&format!("{topology:?}")) && !said.contains(KEY), "{command}: {said}");
+        }
     }
 }

@@ -19,7 +19,7 @@ async fn a_server_that_is_verified_keeps_records() {
     let Some(postgres) = Postgres::create().await else { return };
     let url = verified(&postgres, &certificates.authority);
     Records::connect(&url).await.unwrap().close().await;
-    let checked = check(&url).await;
+    let checked = check(&url, &Claim::Alone { topology: "embedded".into() }).await;
     assert_eq!(checked.findings, []);
     assert!(checked.server.as_ref().unwrap().ends_with(", encrypted"), "{checked:?}");
 }
@@ -34,7 +34,7 @@ async fn a_server_of_another_authority_or_name_is_refused() {
     for (url, words) in [(stranger, "UnknownIssuer"), (renamed, "localhost")] {
         let refused = Records::connect(&url).await.map(drop);
         assert!(refused.is_err());
-        let checked = check(&url).await;
+        let checked = check(&url, &Claim::Alone { topology: "embedded".into() }).await;
         assert_eq!(checked.server, None);
         let finding = &checked.findings[0];
         println!("{refused:?}: {finding:?}");

@@ -6,6 +6,7 @@ mod finish;
 mod messages;
 mod operations;
 mod publish;
+mod role;
 mod rooms;
 mod sign_in;
 mod stats;
@@ -75,19 +76,21 @@ pub struct ApiState {
 }
 
 /// What a process serves beside its own health and numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
     /// Calls over HTTP, and the page.
     pub calls: bool,
     /// WebSocket and SSE.
     pub live: bool,
+    /// The process's roles, for people: whoever asks for what it does not serve is told them.
+    pub roles: String,
 }
 
 /// The whole server, or as much of it as this process serves.
-pub fn router(api: ApiState, live: Live, files: &'static [PageFile], served: Served) -> Router {
+pub fn router(api: ApiState, live: Live, files: &'static [PageFile], served: &Served) -> Router {
     let origins = live.origins.clone();
     let state = Arc::new(api);
-    let mut calls = operations_router(state.clone());
+    let mut calls = operations_router(state.clone()).merge(role::router(served));
     if served.calls {
         calls = calls.merge(calls_router(state)).merge(page::router(files));
     }
@@ -130,6 +133,6 @@ fn calls_router(state: Arc<ApiState>) -> Router {
         .route("/api/streams/{id}/pause", post(streams::pause))
         .route("/api/streams/{id}/resume", post(streams::resume))
         .route("/api/streams/{id}/retry", post(streams::retry))
-        .route("/api/channels/{namespace}/{id}/events", post(publish::publish))
+        .route(sse::CHANNEL, post(publish::publish))
         .with_state(state)
 }

@@ -111,6 +111,7 @@ pub(crate) async fn publish(
     }
     state.limiter.publish(&who)?;
     let events = encode(&channel, &body)?;
+    state.rooms.check_log(&channel)?;
     let positions = state.log.append(&channel, events).await.map_err(Refusal::from)?;
     let position = *positions.last().ok_or_else(|| Refusal::new(Code::Internal, "nothing was published"))?;
     Ok(Json(Published { position }))

@@ -25,14 +25,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The events of a bare channel.
+pub(crate) const CHANNEL: &str = "/api/channels/{namespace}/{id}/events";
+/// All that is streamed: an AR room twice, a regular one twice, and a bare channel.
+pub(crate) const PATHS: [&str; 5] = [
+    "/api/ar-rooms/{id}/stream",
+    "/api/ar-rooms/{id}/events",
+    "/api/rooms/{id}/stream",
+    "/api/rooms/{id}/events",
+    CHANNEL,
+];
+
 /// The streams of rooms and of bare channels.
 pub fn router(live: Live) -> Router {
+    let [ar_stream, ar_events, room_stream, room_events, bare] = PATHS;
     Router::new()
-        .route("/api/ar-rooms/{id}/stream", get(ar_room))
-        .route("/api/ar-rooms/{id}/events", get(ar_room))
-        .route("/api/rooms/{id}/stream", get(room))
-        .route("/api/rooms/{id}/events", get(room))
-        .route("/api/channels/{namespace}/{id}/events", get(channel))
+        .route(ar_stream, get(ar_room))
+        .route(ar_events, get(ar_room))
+        .route(room_stream, get(room))
+        .route(room_events, get(room))
+        .route(bare, get(channel))
         .with_state(live)
 }
 

@@ -1,5 +1,6 @@
 //! WebSocket: the upgrade, the refusals that a browser can read, and the connection after it.
 
+mod close_code;
 mod connection;
 mod outlet;
 mod requests;
@@ -25,9 +26,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 
+/// A connection that joins nothing yet, and one that joins a room.
+pub(crate) const PATHS: [&str; 2] = ["/ws", "/ws/ar-rooms/{room_id}"];
+
 /// `/ws` and `/ws/ar-rooms/{id}`.
 pub fn router(live: Live) -> Router {
-    Router::new().route("/ws", get(open)).route("/ws/ar-rooms/{room_id}", get(open_room)).with_state(live)
+    let [bare, of_room] = PATHS;
+    Router::new().route(bare, get(open)).route(of_room, get(open_room)).with_state(live)
 }
 
 async fn open(State(live): State<Live>, ConnectInfo(address): ConnectInfo<SocketAddr>, request: Request) -> Response {
@@ -91,7 +96,7 @@ fn websocket_key(headers: &HeaderMap) -> Option<String> {
     is_upgrade.then(|| accept_key(key.as_bytes()))
 }
 
-/// The close code goes with the refusal: the position's own, or the general one.
+/// A refusal comes with the channel that it is about, if it is about one.
 async fn admit(
     live: &Live,
     address: SocketAddr,
@@ -138,11 +143,7 @@ fn socket_of(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
 
 async fn refuse(live: &Live, outlet: &Arc<SocketOutlet>, refusal: Refusal, channel: Option<&ChannelName>) {
     let is_leaving = refusal.code == Code::Unavailable && live.draining.is_cancelled();
-    let code = match refusal.code {
-        _ if is_leaving => close::LEAVING,
-        code if code.is_about_position() => close::POSITION,
-        _ => close::REFUSED,
-    };
+    let code = if is_leaving { close::LEAVING } else { close_code::of(refusal.code) };
     let reason = refusal.code.as_str();
     outlet.say(&ServerMessage::error(refusal, None, channel));
     if is_leaving {
