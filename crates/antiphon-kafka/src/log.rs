@@ -52,6 +52,12 @@ pub struct KafkaLog {
 }
 
 impl KafkaLog {
+    /// Fails with the reason while Kafka is known to be away, which passes without anything being written: two looks in a
+    /// row found nobody. Unlike [`health`](Log::health), which also counts what was refused a moment ago.
+    pub fn reachable(&self) -> Result<(), LogError> {
+        self.shared.health.reachable()
+    }
+
     /// Makes or checks the topic, opens the folder and begins to follow. Gives what it found that is no reason to refuse.
     pub async fn open(options: KafkaOptions) -> Result<(Arc<Self>, Vec<Finding>), OpenError> {
         let findings = topic::ensure(&options.target).await;

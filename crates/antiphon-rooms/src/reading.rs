@@ -82,19 +82,34 @@ impl Registry {
         }
         // Before anything else is waited for. The room never changes its owner or its kind.
         access::check(who, state.room(), Wish::Read)?;
-        if self.log.bounds(&state.room().channel()?).await?.end > state.position() {
+        let end = self.log.bounds(&state.room().channel()?).await?.end;
+        if end > state.position() {
             owner::fold_tail(self, &mut state).await?;
+        }
+        if state.position() < end {
+            // This process does not have it yet.
+            return Err(AnswerError::NotOwner);
         }
         if state.is_deleted() {
             return Err(no_room().into());
         }
         Ok(match deed {
-            Deed::Messages { limit, before } => page(&self.records, &state, *limit, before.as_deref()).await?.into(),
+            Deed::Messages { limit, before } => {
+                page(&self.records, &state, *limit, before.as_deref()).await.map_err(unknown_here)?.into()
+            }
             Deed::Stream { stream_id } => {
-                let stored = find(&self.records, &mut state, stream_id).await?;
-                StreamView::of(stored).ok_or_else(no_stream)?.into()
+                let stored = find(&self.records, &mut state, stream_id).await.map_err(unknown_here)?;
+                StreamView::of(stored).ok_or(AnswerError::NotOwner)?.into()
             }
             _ => return Err(AnswerError::NotOwner),
         })
+    }
+}
+
+/// What is not found here may be in what only the last owner has said so far.
+fn unknown_here(refusal: Refusal) -> AnswerError {
+    match refusal.code {
+        Code::StreamNotFound | Code::InvalidRequest => AnswerError::NotOwner,
+        _ => refusal.into(),
     }
 }

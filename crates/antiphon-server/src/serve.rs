@@ -1,15 +1,15 @@
 //! `antiphon serve`: opens what the configuration names, wires it together, and closes it in order.
 
-use crate::config::{ConfigError, Engine, Role, Settings};
+use crate::config::{ConfigError, Role, Settings};
 use crate::stats::Sources;
 use crate::storage::Storage;
 use crate::{agents, identity, page};
 use antiphon_ai::agent::Agents;
+use antiphon_core::ViewerCount;
 use antiphon_core::limits::WAIT_FOR_ANSWER;
-use antiphon_core::{LogError, ViewerCount};
 use antiphon_hub::Hub;
 use antiphon_markers::Vocabulary;
-use antiphon_rooms::{LogState, Rooms, RoomsOptions};
+use antiphon_rooms::{Rooms, RoomsOptions};
 use antiphon_transport::accept;
 use antiphon_transport::auth::Authenticator;
 use antiphon_transport::http::{ApiState, Served, router};
@@ -65,7 +65,7 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     })
     .await
     .map_err(|error| ServeError::Start(format!("the rooms cannot be opened: {error}")))?;
-    rooms.heed(log_state(&storage));
+    rooms.heed(storage.log_state());
     storage.join(&rooms, &authenticator).await?;
     let stopping = Stopping::default();
     let gauges = Arc::new(LiveGauges::default());
@@ -108,22 +108,6 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
     storage.close().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// What is known of a log that may be away: by this process's own look at Kafka, or by what its owners say.
-fn log_state(storage: &Storage) -> LogState {
-    let (condition, sharding) = (storage.condition.clone(), storage.owned.sharding());
-    Box::new(move |channel| {
-        if let Some((Engine::Kafka, log)) = &condition.engine {
-            return log.health();
-        }
-        match condition.refused_by_owners() {
-            Some((shards, reason)) if shards.contains(&sharding.shard_of(channel)) => {
-                Err(LogError::Unavailable { reason })
-            }
-            _ => Ok(()),
-        }
-    })
 }
 
 /// The steps of a graceful shutdown, in their order.

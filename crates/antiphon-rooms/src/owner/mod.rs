@@ -308,7 +308,8 @@ impl Owner {
             return false;
         }
         if self.state.unprojected() > 0 {
-            if self.project_again_at.is_none_or(|again_at| again_at <= Instant::now()) {
+            // What failed is tried again by itself.
+            if self.project_again_at.is_none() {
                 self.project_now().await;
             }
             // Nobody else would bring them up to date before the room is needed again, and its log may not keep everything

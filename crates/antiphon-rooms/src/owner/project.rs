@@ -49,8 +49,12 @@ impl Owner {
                 self.state.projected(through);
             }
             Err(error) => {
-                tracing::error!(channel = %self.channel, %error, "the room's records could not be brought up to date");
-                if !matches!(error, RecordsError::Behind) {
+                if self.project_again_at.is_none() {
+                    tracing::error!(channel = %self.channel, %error, "the room's records could not be brought up to date");
+                }
+                if matches!(error, RecordsError::Behind) {
+                    self.project_again_at = None;
+                } else {
                     let again_at = Instant::now() + self.project_pause;
                     self.project_pause = (self.project_pause * 2).min(ROOM_RETRY_MOST);
                     (self.project_again_at, self.project_at) = (Some(again_at), Some(again_at));

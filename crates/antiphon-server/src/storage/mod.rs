@@ -7,6 +7,7 @@ pub mod findings;
 mod hybrid;
 mod kafka;
 mod live_path;
+mod log_state;
 mod measured;
 mod owners_log;
 mod ownerships;
@@ -101,9 +102,8 @@ impl Storage {
         let elsewhere = Questions::of(Addressee::Tickets, shared.cluster.elsewhere());
         authenticator.share_tickets(self.owned.clone(), elsewhere);
         shared.cluster.set_work(rooms.clone());
-        let log = self.log.clone();
-        let owned = self.owned.clone();
-        let answering = Answering { rooms: rooms.clone(), authenticator: authenticator.clone(), log, owned };
+        let (kafka, owned) = (shared.kafka(), self.owned.clone());
+        let answering = Answering { rooms: rooms.clone(), authenticator: authenticator.clone(), kafka, owned };
         shared.join(answering.answer()).await
     }
 

@@ -3,7 +3,8 @@
 use super::questions::{Addressee, Questions};
 use antiphon_cluster::Cluster;
 use antiphon_core::limits::{PEER_PATIENCE, PEER_PROBE_INTERVAL, PEER_RETRY_MOST};
-use antiphon_core::{ChannelName, Elsewhere, Log, LogError, OwnedShards, Shard, Sharding};
+use antiphon_core::{ChannelName, Elsewhere, LogError, OwnedShards, Shard, Sharding};
+use antiphon_kafka::KafkaLog;
 use bytes::Bytes;
 use futures::StreamExt;
 use parking_lot::Mutex;
@@ -28,8 +29,8 @@ struct Said {
 }
 
 /// What the owner of some shards answers to whoever asks how the log is.
-pub fn answer(owned: &OwnedShards, log: &dyn Log) -> Bytes {
-    let refuses = log.health().err().map(|error| match error {
+pub fn answer(owned: &OwnedShards, kafka: Option<&KafkaLog>) -> Bytes {
+    let refuses = kafka.and_then(|kafka| kafka.reachable().err()).map(|error| match error {
         LogError::Unavailable { reason } => reason,
         other => other.to_string(),
     });

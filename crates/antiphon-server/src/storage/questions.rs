@@ -2,7 +2,8 @@
 
 use super::owners_log;
 use antiphon_cluster::Answer;
-use antiphon_core::{ChannelName, Code, Elsewhere, Log, OwnedShards, Refusal};
+use antiphon_core::{ChannelName, Code, Elsewhere, OwnedShards, Refusal};
+use antiphon_kafka::KafkaLog;
 use antiphon_rooms::Rooms;
 use antiphon_transport::auth::Authenticator;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -50,8 +51,8 @@ pub struct Answering {
     pub rooms: Arc<Rooms>,
     /// Who keeps tickets.
     pub authenticator: Arc<Authenticator>,
-    /// The log, as this process finds it.
-    pub log: Arc<dyn Log>,
+    /// The log, where it is in Kafka.
+    pub kafka: Option<Arc<KafkaLog>>,
     /// What this process writes of it.
     pub owned: OwnedShards,
 }
@@ -60,7 +61,7 @@ impl Answering {
     /// Hands what other processes ask to whom they ask.
     pub fn answer(self) -> Answer {
         Arc::new(move |mut question: Bytes| {
-            let Self { rooms, authenticator, log, owned } = self.clone();
+            let Self { rooms, authenticator, kafka, owned } = self.clone();
             Box::pin(async move {
                 let to = if question.is_empty() { 0 } else { question.split_to(1)[0] };
                 if to == Addressee::Rooms as u8 {
@@ -70,7 +71,7 @@ impl Answering {
                     return authenticator.answer_of_ticket(&question);
                 }
                 if to == Addressee::Log as u8 {
-                    return Ok(owners_log::answer(&owned, log.as_ref()));
+                    return Ok(owners_log::answer(&owned, kafka.as_deref()));
                 }
                 tracing::error!(to, "another process asks for somebody whom this version does not have");
                 let message = "the processes of this deployment do not understand each other";

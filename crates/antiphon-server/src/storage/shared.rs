@@ -51,6 +51,11 @@ impl Engines {
 }
 
 impl Shared {
+    /// The log, where this process has it in Kafka.
+    pub fn kafka(&self) -> Option<Arc<KafkaLog>> {
+        self.engines.kafka.clone()
+    }
+
     /// Owns and answers from now on; returns once what the log had at the start can be read here.
     pub async fn join(&self, answer: Answer) -> Result<(), ServeError> {
         if let Some(kafka) = &self.engines.kafka {
