@@ -277,9 +277,15 @@ impl Fenced for KafkaLog {
     async fn begin(&self, shard: Shard, epoch: u32) -> Result<(), BeginError> {
         let shared = self.shared.clone();
         let partition = self.shared.partition(shard)?.clone();
+        let asked = partition.ask_for_turn();
         // A task of its own: whoever asked may stop waiting, and nothing is left half begun.
         let begun = tokio::spawn(async move {
             let _turn = partition.turn.lock().await;
+            // Else attempts that nobody waits for any more would queue before each new one, for ever where one takes longer
+            // than it is waited for.
+            if !partition.is_newest(asked) {
+                return Err(unavailable("a later attempt takes the place of this one").into());
+            }
             relinquish(&shared, &partition).await;
             let since = Instant::now();
             let begun = begin(&shared, &partition, epoch).await;
@@ -305,6 +311,7 @@ impl Fenced for KafkaLog {
     async fn end(&self, shard: Shard) {
         let Ok(partition) = self.shared.partition(shard) else { return };
         let (shared, partition) = (self.shared.clone(), partition.clone());
+        partition.ask_for_turn();
         let ended = tokio::spawn(async move {
             let _turn = partition.turn.lock().await;
             if matches!(*partition.role.lock(), Role::Owned { .. }) {

@@ -7,7 +7,7 @@ use crate::verdict::{Ledger, Verdict, fingerprint};
 use antiphon_core::{LogError, Record, Shard};
 use antiphon_store::{Change, Placed};
 use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -67,6 +67,8 @@ pub struct Partition {
     pub role: Mutex<Role>,
     /// Held by whoever begins or ends an ownership.
     pub turn: tokio::sync::Mutex<()>,
+    /// The newest that asked for the turn.
+    newest: AtomicU64,
     /// After each change of the copy.
     pub applied: watch::Sender<Applied>,
     known_incarnation: AtomicU32,
@@ -94,6 +96,16 @@ pub struct Judged {
 }
 
 impl Partition {
+    /// Whoever is about to wait for the turn takes a number.
+    pub fn ask_for_turn(&self) -> u64 {
+        self.newest.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether nobody has asked for the turn since.
+    pub fn is_newest(&self, asked: u64) -> bool {
+        self.newest.load(Ordering::Relaxed) == asked
+    }
+
     /// With what the copy kept.
     pub fn new(shard: Shard, ledger: Option<Ledger>, incarnation_floor: u32, role: Role) -> Self {
         let known = ledger.map_or(0, |ledger| ledger.incarnation).max(incarnation_floor);
@@ -102,6 +114,7 @@ impl Partition {
             progress: tokio::sync::Mutex::new(Progress { ledger, is_verified: false, strange: None }),
             role: Mutex::new(role),
             turn: tokio::sync::Mutex::default(),
+            newest: AtomicU64::new(0),
             applied: watch::Sender::default(),
             known_incarnation: AtomicU32::new(known),
         }

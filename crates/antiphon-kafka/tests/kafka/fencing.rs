@@ -132,3 +132,17 @@ async fn ownership_goes_back_and_forth_under_load_and_nothing_acknowledged_is_lo
     assert_eq!(whole[0], whole[1]);
     deployment.end(processes).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn attempts_that_were_given_up_do_not_queue_before_the_newest() {
+    let Some(brokers) = servers::kafka() else { return };
+    let deployment = Deployment::new(&brokers, 1);
+    let owner = deployment.process("owner").await;
+    let begun = futures::future::join_all((1..=20).map(|epoch| owner.log.begin(Shard(0), epoch))).await;
+    assert_eq!(begun.last(), Some(&Ok(())));
+    let positions = owner.append(&channel("a"), &["one"]).await.unwrap();
+    assert_eq!(positions[0].epoch, 20);
+    // The first may have been under way; in Kafka the address is the offset.
+    assert!(positions[0].address <= 3, "{positions:?}");
+    deployment.end([owner]).await;
+}
