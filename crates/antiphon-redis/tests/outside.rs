@@ -139,7 +139,7 @@ async fn the_state_of_a_stream_can_be_looked_up() {
 struct Server {
     child: Child,
     port: u16,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Drop for Server {
@@ -161,17 +161,35 @@ async fn until_listening(port: u16) {
 }
 
 async fn server(settings: &[&str]) -> Option<Server> {
-    let port = free_port();
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string(), "--dir"]).arg(folder.path());
-    command.args(settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(child) = command.spawn() else {
-        eprintln!("NOT TESTED: findings about Redis: install redis-server");
-        return None;
-    };
-    until_listening(port).await;
-    Some(Server { child, port, _folder: folder })
+    loop {
+        let port = free_port();
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string(), "--logfile", "log", "--dir"]);
+        command.arg(folder.path()).args(settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(child) = command.spawn() else {
+            eprintln!("NOT TESTED: findings about Redis: install redis-server");
+            return None;
+        };
+        let mut server = Server { child, port, folder };
+        if is_up(&mut server).await {
+            return Some(server);
+        }
+    }
+}
+
+/// Waits until it says that it is ready; false where it ended, as somebody else took the port meanwhile.
+async fn is_up(server: &mut Server) -> bool {
+    let since = Instant::now();
+    while server.child.try_wait().unwrap().is_none() {
+        let said = std::fs::read_to_string(server.folder.path().join("log")).unwrap_or_default();
+        if said.contains("Ready to accept connections") {
+            return true;
+        }
+        assert!(since.elapsed() < Duration::from_secs(10), "redis-server does not come up: {said}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    false
 }
 
 async fn kinds(url: &str, is_log: bool) -> Vec<FindingKind> {
@@ -239,7 +257,7 @@ async fn the_master_is_found_by_its_sentinels() {
     std::fs::write(&file, text).unwrap();
     let mut command = Command::new("redis-server");
     command.arg(&file).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let sentinel = Server { child: command.spawn().unwrap(), port, _folder: folder };
+    let sentinel = Server { child: command.spawn().unwrap(), port, folder: folder };
     until_listening(sentinel.port).await;
     let url = |name: &str| format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/{name}");
     assert_eq!(kinds(&url("main"), false).await, []);
