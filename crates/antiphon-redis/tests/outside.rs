@@ -257,7 +257,7 @@ async fn the_master_is_found_by_its_sentinels() {
     std::fs::write(&file, text).unwrap();
     let mut command = Command::new("redis-server");
     command.arg(&file).arg("--sentinel").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let sentinel = Server { child: command.spawn().unwrap(), port, folder: folder };
+    let sentinel = Server { child: command.spawn().unwrap(), port, folder };
     until_listening(sentinel.port).await;
     let url = |name: &str| format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/{name}");
     assert_eq!(kinds(&url("main"), false).await, []);
