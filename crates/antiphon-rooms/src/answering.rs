@@ -80,23 +80,13 @@ impl Registry {
         deed: &Deed,
     ) -> Result<Answered, Unanswered> {
         let asked_at = Instant::now();
-        if let Some(is_ar) = is_ar {
-            // Another process's room need not be looked up here.
-            let namespace = if is_ar { AR_ROOM } else { ROOM };
-            let channel = ChannelName::new(namespace, room_id).map_err(|_| no_room())?;
-            self.check_deed(deed, &channel)?;
-            if self.owned.epoch_of(&channel).is_none() {
-                return Err(Unanswered::Away(channel));
-            }
+        let found = self.owner_here(room_id, is_ar).await;
+        if let Ok(Handle { channel, .. }) | Err(Unanswered::Away(channel)) = &found
+            && deed.begins_in_log()
+        {
+            self.check_log(channel)?;
         }
-        let owner = match self.owner(room_id, is_ar).await {
-            Err(Unanswered::Away(channel)) => {
-                self.check_deed(deed, &channel)?;
-                return Err(Unanswered::Away(channel));
-            }
-            owner => owner?,
-        };
-        self.check_deed(deed, &owner.channel)?;
+        let owner = found?;
         access::check(who, &owner.room, deed.wish())?;
         let by = who.user_id.clone();
         match deed.clone() {
@@ -131,8 +121,17 @@ impl Registry {
         }
     }
 
-    fn check_deed(&self, deed: &Deed, channel: &ChannelName) -> Result<(), Refusal> {
-        if deed.begins_in_log() { self.check_log(channel) } else { Ok(()) }
+    /// The room's owner, where that is in this process.
+    async fn owner_here(self: &Arc<Self>, room_id: &str, is_ar: Option<bool>) -> Result<Handle, Unanswered> {
+        if let Some(is_ar) = is_ar {
+            // Another process's room need not be looked up here.
+            let namespace = if is_ar { AR_ROOM } else { ROOM };
+            let channel = ChannelName::new(namespace, room_id).map_err(|_| no_room())?;
+            if self.owned.epoch_of(&channel).is_none() {
+                return Err(Unanswered::Away(channel));
+            }
+        }
+        self.owner(room_id, is_ar).await
     }
 
     async fn hold(

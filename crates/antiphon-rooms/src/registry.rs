@@ -17,8 +17,8 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -113,14 +113,14 @@ pub(crate) struct Registry {
     pub(crate) work: watch::Sender<Work>,
     /// Answers under way in each shard that has any.
     pub(crate) begun: Mutex<BTreeMap<Shard, usize>>,
-    log_state: OnceLock<LogState>,
+    log_state: LogState,
     owners: Mutex<HashMap<String, Handle>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
 impl Registry {
     pub(crate) fn new(options: RoomsOptions) -> Arc<Self> {
-        let RoomsOptions { log, records, agents, viewers, owned, elsewhere: _ } = options;
+        let RoomsOptions { log, records, agents, viewers, owned, log_state, elsewhere: _ } = options;
         Arc::new(Self {
             log,
             records,
@@ -132,22 +132,15 @@ impl Registry {
             phases: watch::Sender::default(),
             work: watch::Sender::default(),
             begun: Mutex::default(),
-            log_state: OnceLock::new(),
+            log_state,
             owners: Mutex::default(),
             tasks: Mutex::default(),
         })
     }
 
-    /// See [`Rooms::heed`](crate::Rooms::heed).
-    pub(crate) fn heed(&self, state: LogState) {
-        if self.log_state.set(state).is_err() {
-            tracing::warn!("the state of the log is heeded already");
-        }
-    }
-
     /// Refuses where the log is known to take nothing: whoever asked would only wait to hear the same.
     pub(crate) fn check_log(&self, channel: &ChannelName) -> Result<(), Refusal> {
-        self.log_state.get().map_or(Ok(()), |state| Ok(state(channel)?))
+        Ok((self.log_state)(channel)?)
     }
 
     /// The room's owner if it has one at the moment.

@@ -43,6 +43,9 @@ pub struct RoomsOptions {
     pub owned: OwnedShards,
     /// The way to the owners of other shards; none where no other process is.
     pub elsewhere: Option<Arc<dyn Elsewhere>>,
+    /// What would begin something is refused at once while this says that the log takes nothing, rather than after whoever
+    /// could have it taken was looked for.
+    pub log_state: LogState,
 }
 
 /// All rooms, as this process reaches them. Dropping it stops every owner where it is, as the end of the process would.
@@ -66,12 +69,6 @@ impl Rooms {
         let registry = Registry::new(options);
         registry.spawn(Box::pin(recovery::follow(registry.clone())));
         Ok(Arc::new(Self { registry, elsewhere }))
-    }
-
-    /// From now on what would begin something is refused at once while this says that the log takes nothing, rather than
-    /// after whoever could have it taken was looked for. Once.
-    pub fn heed(&self, state: LogState) {
-        self.registry.heed(state);
     }
 
     /// `unavailable` while the log is known to take nothing for the channel.

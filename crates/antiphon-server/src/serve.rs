@@ -62,10 +62,10 @@ pub async fn serve(settings: Settings, is_demo: bool) -> Result<(), ServeError> 
         viewers,
         owned: storage.owned.clone(),
         elsewhere: storage.rooms_elsewhere(),
+        log_state: storage.log_state(),
     })
     .await
     .map_err(|error| ServeError::Start(format!("the rooms cannot be opened: {error}")))?;
-    rooms.heed(storage.log_state());
     storage.join(&rooms, &authenticator).await?;
     let stopping = Stopping::default();
     let gauges = Arc::new(LiveGauges::default());

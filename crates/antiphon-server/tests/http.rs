@@ -74,6 +74,7 @@ async fn server(limits: LimiterOptions, declared: Option<&str>) -> Server {
         viewers: ViewerCount::default(),
         owned: OwnedShards::everything(),
         elsewhere: None,
+        log_state: Box::new(|_| Ok(())),
     })
     .await
     .unwrap();

@@ -113,7 +113,7 @@ pub(crate) async fn run(arguments: BenchArguments, removal: Removal) -> Result<E
     let wanted =
         if arguments.topology.is_empty() { Topology::value_variants().to_vec() } else { arguments.topology.clone() };
     say("the machine itself");
-    let machine = Machine::look().await;
+    let machine = Machine::look(machine::LOOK).await;
     let mut bench = Bench::new(arguments, folder.path(), removal);
     let is_stopped = tokio::select! {
         () = bench.measure_all(wanted) => false,

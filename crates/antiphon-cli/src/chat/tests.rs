@@ -63,6 +63,12 @@ fn begin(position: u32, stream: &str) -> Act {
     event(position, "ar-stream-start", json!({"streamId": stream, "messageId": format!("m-{stream}")}))
 }
 
+/// A connection that is lost after the first piece of an answer.
+fn cut_after_one() -> Vec<Act> {
+    let answer = [Act::Await("ar-message"), Act::Accept("s1"), begin(1, "s1"), piece(2, "s1", 0, "one "), Act::Cut];
+    script(answer.into())
+}
+
 fn piece(position: u32, stream: &str, index: u64, text: &str) -> Act {
     event(
         position,
@@ -148,13 +154,7 @@ async fn what_was_not_accepted_is_sent_again_under_the_same_id_and_in_order() {
 #[tokio::test]
 async fn an_expired_position_is_mended_from_the_messages() {
     let fake = FakeServer::start().await;
-    fake.socket(script(vec![
-        Act::Await("ar-message"),
-        Act::Accept("s1"),
-        begin(1, "s1"),
-        piece(2, "s1", 0, "one "),
-        Act::Cut,
-    ]));
+    fake.socket(cut_after_one());
     let refusal = json!({"type": "error", "code": "position_expired", "message": "gone"});
     fake.socket(vec![Act::Send(refusal), Act::Cut]);
     let message = json!({"id": "m-s1", "role": "assistant", "text": "one two ", "content": "one two ", "markers": [],
@@ -204,13 +204,7 @@ async fn a_full_queue_delays_a_line_and_a_refusal_names_it() {
 #[tokio::test]
 async fn a_server_that_refuses_for_now_is_come_back_to() {
     let fake = FakeServer::start().await;
-    fake.socket(script(vec![
-        Act::Await("ar-message"),
-        Act::Accept("s1"),
-        begin(1, "s1"),
-        piece(2, "s1", 0, "one "),
-        Act::Cut,
-    ]));
+    fake.socket(cut_after_one());
     let refusal = || json!({"type": "error", "code": "unavailable", "message": "away", "retryAfterMs": 300});
     fake.socket(vec![Act::Send(refusal()), Act::Cut]);
     fake.socket(vec![Act::Send(refusal()), Act::Cut]);

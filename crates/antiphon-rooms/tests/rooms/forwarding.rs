@@ -130,10 +130,7 @@ async fn a_process_answers_only_for_what_it_owns() {
 async fn a_leaving_process_hands_over_what_runs() {
     let mut pair = Pair::new().await;
     let room = pair.room().await;
-    let stream = pair.say(OTHER, &room, "one").await.unwrap().stream_id.unwrap();
-    let call = pair.call(OWNER).await;
-    call.say("half");
-    pair.until_text(&room, &stream, "half").await;
+    let (stream, call) = pair.half_answered(&room).await;
     pair.rooms(OWNER).drain(Duration::from_millis(20)).await;
     assert!(call.is_dropped());
     assert_eq!(pair.say(OTHER, &room, "two").await.unwrap_err().code, Code::Unavailable);

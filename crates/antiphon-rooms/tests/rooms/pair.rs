@@ -96,6 +96,7 @@ impl Pair {
 
     pub async fn start(&mut self, index: usize) {
         let process = &mut self.processes[index];
+        let log = process.log.clone();
         let options = RoomsOptions {
             log: process.log.clone(),
             records: self.records.clone(),
@@ -103,10 +104,20 @@ impl Pair {
             viewers: process.viewers.clone(),
             owned: process.owned.clone(),
             elsewhere: Some(self.wire.clone()),
+            log_state: Box::new(move |_| log.health()),
         };
         process.rooms = Some(Rooms::start(options).await.unwrap());
         let all = self.processes.iter().filter_map(|process| process.rooms.as_ref()).map(Arc::downgrade);
         *self.wire.processes.lock() = all.collect();
+    }
+
+    /// Somebody asked for an answer in this room at the second process, and the first one has said half of it: its stream.
+    pub async fn half_answered(&mut self, room: &str) -> (String, Call) {
+        let stream = self.say(1, room, "one").await.unwrap().stream_id.unwrap();
+        let call = self.call(0).await;
+        call.say("half");
+        self.until_text(room, &stream, "half").await;
+        (stream, call)
     }
 
     /// A process is killed and started again, owning nothing.

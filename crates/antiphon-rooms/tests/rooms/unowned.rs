@@ -31,8 +31,6 @@ async fn abandoned() -> (Pair, String, [String; 2]) {
 
 fn leave_log(pair: &Pair) {
     for process in [OWNER, OTHER] {
-        let log = pair.processes[process].log.clone();
-        pair.rooms(process).heed(Box::new(move |_| log.health()));
         pair.processes[process].log.is_away.store(true, Ordering::Relaxed);
     }
 }
@@ -94,10 +92,7 @@ async fn while_the_log_is_away_nothing_is_begun_and_nobody_waits_to_hear_so() {
 async fn a_log_that_is_away_keeps_no_reader_and_no_stop_from_a_room() {
     let mut pair = Pair::new().await;
     let room = pair.room().await;
-    let stream = pair.say(OTHER, &room, "one").await.unwrap().stream_id.unwrap();
-    let call = pair.call(OWNER).await;
-    call.say("half");
-    pair.until_text(&room, &stream, "half").await;
+    let (stream, call) = pair.half_answered(&room).await;
     leave_log(&pair);
     let since = Instant::now();
     assert_eq!(pair.rooms(OTHER).messages(&pair.who, true, &room, 9, None).await.unwrap().messages.len(), 2);

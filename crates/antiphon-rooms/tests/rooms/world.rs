@@ -266,6 +266,7 @@ impl World {
             viewers: self.viewers.clone(),
             owned: OwnedShards::everything(),
             elsewhere: None,
+            log_state: Box::new(|_| Ok(())),
         };
         self.rooms = Some(Rooms::start(options).await.unwrap());
     }

@@ -4,49 +4,54 @@
 //! (<https://man7.org/linux/man-pages/man2/fdatasync.2.html>). The store itself would hold its journal's lock meanwhile.
 
 use super::journal;
+use parking_lot::Mutex;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
 /// One sync at a time.
 pub struct SyncAhead {
     log: PathBuf,
-    is_begun: AtomicBool,
-    is_done: Arc<AtomicBool>,
+    under_way: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SyncAhead {
     /// For the journal of the database in a folder.
     pub fn new(log: &Path) -> Self {
-        Self { log: log.to_owned(), is_begun: AtomicBool::new(false), is_done: Arc::default() }
+        Self { log: log.to_owned(), under_way: Mutex::default() }
     }
 
     /// Whether one has ended since the last time that this was said, be it with an error: whoever syncs next finds the same
-    /// one. Begins one otherwise.
+    /// one. Begins one where none is under way.
     pub fn take_done(&self) -> bool {
-        if !self.is_begun.swap(true, Ordering::Relaxed) {
-            self.begin();
+        let mut under_way = self.under_way.lock();
+        match under_way.take() {
+            Some(thread) if thread.is_finished() => true,
+            Some(thread) => {
+                *under_way = Some(thread);
+                false
+            }
+            None => match self.begin() {
+                Ok(thread) => {
+                    *under_way = Some(thread);
+                    false
+                }
+                // Then nothing is done ahead.
+                Err(_) => true,
+            },
         }
-        let is_done = self.is_done.swap(false, Ordering::Acquire);
-        if is_done {
-            self.is_begun.store(false, Ordering::Relaxed);
-        }
-        is_done
     }
 
-    fn begin(&self) {
-        let (log, is_done) = (self.log.clone(), self.is_done.clone());
-        let sync = move || {
-            let synced = journal::newest(&log).map(|journal| journal.map(|path| File::open(path)?.sync_data()));
-            if let Ok(Some(Err(error))) = synced {
+    fn begin(&self) -> io::Result<JoinHandle<()>> {
+        let log = self.log.clone();
+        thread::Builder::new().name("antiphon-sync".to_owned()).spawn(move || {
+            if let Ok(Some(newest)) = journal::newest(&log)
+                && let Err(error) = File::open(newest).and_then(|journal| journal.sync_data())
+            {
                 tracing::debug!(%error, "the journal could not be synced ahead");
             }
-            is_done.store(true, Ordering::Release);
-        };
-        if std::thread::Builder::new().name("antiphon-sync".to_owned()).spawn(sync).is_err() {
-            self.is_done.store(true, Ordering::Release);
-        }
+        })
     }
 }
 
@@ -62,7 +67,7 @@ mod tests {
         for log in [folder.path(), Path::new("/nowhere")] {
             let ahead = SyncAhead::new(log);
             for _ in 0..2 {
-                assert!(!ahead.is_done.load(Ordering::Relaxed));
+                assert!(!ahead.take_done(), "none was begun");
                 let deadline = Instant::now() + Duration::from_secs(10);
                 while !ahead.take_done() {
                     assert!(Instant::now() < deadline);
